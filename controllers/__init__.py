@@ -1,0 +1,1 @@
+"""What decides: measurement in, set-point out."""

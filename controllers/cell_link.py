@@ -1,0 +1,66 @@
+"""Cell link: a node's end of the sealed radio link of its cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gridmodel.errors import FrameError
+from gridmodel.ports import ReceivedFrame
+from gridmodel.wire.frames import FrameKind
+from gridmodel.wire.seal import Opened, Opener, Sealer, node_key, peek
+
+
+class CellLink:
+    """Seals what a node sends and opens what it hears.
+
+    Parameters
+    ----------
+    address : int
+        The node's own address.
+    peers : iterable of int
+        Addresses it listens to.
+    seed : int
+        Seed of the simulated keys.
+    cell : str
+        Name of the cell.
+    """
+
+    def __init__(self, address: int, peers: Iterable[int], seed: int, cell: str = "cell") -> None:
+        self._sealer = Sealer(address, node_key(seed, cell, address))
+        self._openers = {peer: Opener(peer, node_key(seed, cell, peer)) for peer in peers}
+        self.refused_count = 0
+
+    @property
+    def counter(self) -> int:
+        """Counter of the newest frame sealed."""
+        return self._sealer.counter
+
+    def seal(self, kind: FrameKind, destination: int, values: dict[str, float]) -> bytes:
+        """Return a sealed frame."""
+        return self._sealer.seal(kind, destination, values)
+
+    def open(self, frames: Iterable[ReceivedFrame]) -> list[Opened]:
+        """Return the frames that pass every check; count those that do not."""
+        opened = []
+        for frame in frames:
+            try:
+                source, _ = peek(frame.data)
+                opener = self._openers.get(source)
+                if opener is None:
+                    raise FrameError(f"node {source} is unknown here")
+                opened.append(opener.open(frame.data))
+            except FrameError:
+                self.refused_count += 1
+        return opened
+
+    def snapshot(self) -> Any:
+        """Return counters and replay windows; keys are not state."""
+        windows = {peer: (o.highest, o.seen) for peer, o in self._openers.items()}
+        return self._sealer.counter, windows, self.refused_count
+
+    def restore(self, state: Any) -> None:
+        """Take over a state that `snapshot` gave."""
+        self._sealer.counter, windows, self.refused_count = state
+        for peer, (highest, seen) in windows.items():
+            self._openers[peer].highest, self._openers[peer].seen = highest, seen

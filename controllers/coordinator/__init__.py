@@ -1,0 +1,1 @@
+"""Coordinator: who may use power while the street is an island."""

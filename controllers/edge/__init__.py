@@ -1,0 +1,1 @@
+"""Edge node: the controller of one house."""

@@ -1,0 +1,234 @@
+"""Edge node: keeps its house within what the supply can bear.
+
+Decides from its own meter first (healthy supply, frequency), from the coordinator's
+orders second; the radio can only make things gentler, never unsafe. States are in
+`controllers.edge.states`; what a restart forgets is everything but the frame counter.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt
+from pydantic import Field
+
+from controllers.cell_link import CellLink
+from controllers.edge.shedding import Shedding, SheddingConfig
+from controllers.edge.states import ALL, DEFERRABLE, NORMAL, NodeState, contacts_of
+from controllers.edge.supply import Supply, SupplyConfig
+from controllers.edge.transfer import TransferConfig, TransferSwitch
+from gridmodel.codes import Side
+from gridmodel.control import Decisions, Observations
+from gridmodel.federate import NodeSeat
+from gridmodel.ports import ReceivedFrame
+from gridmodel.settings import Settings
+from gridmodel.units import microseconds
+from gridmodel.wire.frames import COORDINATOR, FrameKind
+
+
+class EdgeNodeConfig(Settings):
+    """An edge node."""
+
+    supply: SupplyConfig = Field(SupplyConfig(), description="what counts as healthy")
+    shedding: SheddingConfig = Field(SheddingConfig(), description="when to shed alone")
+    transfer: TransferConfig | None = Field(
+        None, description="there is a transfer switch to a private island"
+    )
+    report_period_s: Annotated[float, Gt(0.0)] = Field(60.0, description="telemetry")
+    slot_s: Annotated[float, Ge(0.0)] = Field(
+        0.5, description="an address reports this much after the one before it"
+    )
+    beacons_missed_count: Annotated[int, Ge(1)] = Field(
+        5, description="so many beacons missed mean that the coordinator is lost"
+    )
+
+
+class EdgeNode:
+    """The controller of one house."""
+
+    Config = EdgeNodeConfig
+
+    def __init__(self, config: EdgeNodeConfig, seat: NodeSeat) -> None:
+        self._config = config
+        self._address = seat.address
+        self._link = CellLink(seat.address, [COORDINATOR], seat.seed)
+        self._start(0)
+
+    def _start(self, now_us: int) -> None:
+        config = self._config
+        self._state = NodeState.GRID
+        self._shedding = Shedding(config.shedding)
+        self._supply = Supply(config.supply, self._address)
+        grid_delay_s = config.transfer.grid_delay_s if config.transfer else 0.0
+        grid_config = config.supply.model_copy(update={"enter_delay_s": grid_delay_s})
+        self._grid = Supply(grid_config, self._address, "grid")
+        self._island = Supply(config.supply, self._address, "island")
+        self._transfer = TransferSwitch(config.transfer) if config.transfer else None
+        self._tied = True
+        self._heard_us = now_us
+        self._beacon_us = microseconds(60.0)
+        self._order_count = 0
+        self._report_us = now_us + self._slot_us
+
+    @property
+    def _slot_us(self) -> int:
+        """Place of this address within a round of reports. [us]"""
+        return microseconds(self._config.slot_s * self._address)
+
+    def boot(self, now_us: int) -> None:
+        """Forget everything but the frame counter, which must never repeat."""
+        self._start(now_us)
+        for supply in (self._supply, self._grid, self._island):
+            supply.healthy = False
+        if self._transfer is not None:
+            self._transfer.position = Side.NOWHERE
+
+    def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
+        """Return contacts, frames and the next instant that matters."""
+        before = self._state
+        answers = self._hear(now_us, frames)
+        self._observe(now_us, seen)
+        mask = self._mask(now_us)
+        self._state = self._name(mask)
+        if self._state != before:  # tell soon, each address in its own slot
+            self._report_us = min(self._report_us, now_us + self._slot_us)
+        answers += self._report(now_us, seen, mask)
+        contacts = contacts_of(mask)
+        if self._transfer is not None:
+            contacts |= self._transfer.contacts
+        moves = {name: on for name, on in contacts.items() if seen.relays[name] != on}
+        return Decisions(
+            wake_us=self._wake(now_us),
+            state=int(self._state),
+            relays=moves,
+            frames=answers,
+            alarms=self._alarms(),
+        )
+
+    def _hear(self, now_us: int, frames: Sequence[ReceivedFrame]) -> list[bytes]:
+        """Take beacons and orders; return acknowledgements."""
+        answers = []
+        for frame in self._link.open(frames):
+            self._heard_us = now_us
+            values = frame.values
+            if frame.kind == FrameKind.BEACON:
+                self._tied = values["grid_tied"] > 0
+                self._beacon_us = microseconds(values["period_s"])
+            elif frame.kind == FrameKind.ORDER:
+                valid_us = now_us + microseconds(values["valid_s"])
+                self._shedding.order(int(values["allowed_mask"]), valid_us)
+                self._order_count = frame.counter
+                answers.append(self._acknowledge())
+        return answers
+
+    def _acknowledge(self) -> bytes:
+        values = {
+            "order_count": self._order_count & 0xFFFF,
+            "state": int(self._state),
+            "closed_mask": self._shedding.ordered_mask,
+        }
+        return self._link.seal(FrameKind.ACKNOWLEDGE, COORDINATOR, values)
+
+    def _observe(self, now_us: int, seen: Observations) -> None:
+        """Take the readings."""
+        supply = seen.meters["supply"]
+        if self._transfer is not None:
+            self._grid.observe(now_us, seen.meters["grid"])
+            self._island.observe(now_us, seen.meters["island"])
+            self._transfer.decide(now_us, self._grid, self._island)
+            # The switch has waited for its supply; the house behind it need not wait again.
+            self._supply.healthy = self._transfer.position != Side.NOWHERE
+        else:
+            self._supply.observe(now_us, supply)
+        if not self._supply.healthy:
+            self._shedding.forget_order()
+        elif not self._on_public_grid():
+            self._shedding.observe(now_us, supply.f_hz if supply.v_v > 0 else 50.0)
+
+    def _on_public_grid(self) -> bool:
+        """Return whether the house is fed by the public grid, as far as it can know."""
+        if self._transfer is not None:
+            return self._transfer.position == Side.GRID
+        return self._tied and self._led(self._heard_us)
+
+    def _led(self, now_us: int) -> bool:
+        """Return whether the coordinator was heard lately."""
+        patience = self._config.beacons_missed_count * self._beacon_us
+        return now_us - self._heard_us <= patience
+
+    def _mask(self, now_us: int) -> int:
+        """Return the circuits to connect."""
+        if not self._supply.ready(now_us):
+            return 0
+        if self._transfer is not None and self._transfer.position == Side.GRID:
+            return ALL
+        led = self._led(now_us)
+        if self._transfer is None and led and self._tied:
+            return ALL
+        return self._shedding.allowed(now_us, led)
+
+    def _name(self, mask: int) -> NodeState:
+        """Return the state that a mask means."""
+        if not self._supply.healthy:
+            return NodeState.ISOLATED
+        if mask == 0:
+            return NodeState.RESTORING
+        if self._on_public_grid() and mask == ALL:
+            return NodeState.GRID
+        if mask & NORMAL == 0:
+            return NodeState.SHED
+        return NodeState.ISLANDED if mask & DEFERRABLE else NodeState.SCARCE
+
+    def _report(self, now_us: int, seen: Observations, mask: int) -> list[bytes]:
+        """Return telemetry if it is time."""
+        if now_us < self._report_us:
+            return []
+        period = microseconds(self._config.report_period_s)
+        self._report_us = now_us - now_us % period + period + self._slot_us
+        supply = seen.meters["supply"]
+        values = {
+            "state": int(self._state),
+            "closed_mask": mask,
+            "v_v": supply.v_v,
+            "f_hz": supply.f_hz,
+            "p_kw": supply.p_kw,
+            "order_count": self._order_count & 0x3FF,
+        }
+        return [self._link.seal(FrameKind.TELEMETRY, COORDINATOR, values)]
+
+    def _wake(self, now_us: int) -> int:
+        """Return the next instant a timer of this node ends."""
+        patience = self._config.beacons_missed_count * self._beacon_us
+        timers = [
+            self._report_us,
+            self._heard_us + patience + 1,
+            self._supply.enter_us,
+            *self._shedding.timers_us(),
+        ]
+        if self._transfer is not None:
+            timers += [
+                self._grid.enter_us,
+                self._island.enter_us,
+                self._transfer.timer_us(now_us),
+            ]
+        return min(t for t in timers if t is not None and t > now_us)
+
+    def _alarms(self) -> list[Any]:
+        """Return the bounds that must wake this node."""
+        if self._transfer is None:
+            return [self._supply.alarm(self._shedding.watch_hz())]
+        alarms = [self._grid.alarm(), self._island.alarm(self._shedding.watch_hz())]
+        return alarms
+
+    def snapshot(self) -> Any:
+        """Return the dynamic state."""
+        own = {k: v for k, v in vars(self).items() if k not in ("_config", "_address", "_link")}
+        return copy.deepcopy(own), self._link.snapshot()
+
+    def restore(self, state: Any) -> None:
+        """Take over a state that `snapshot` gave."""
+        own, link = copy.deepcopy(state)
+        vars(self).update(own)
+        self._link.restore(link)

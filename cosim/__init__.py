@@ -1,0 +1,1 @@
+"""Who keeps time and wires: scenario, clock, engines, recorder, command line."""

@@ -1,0 +1,132 @@
+"""Compaction: from live streams and tails to Parquet, and back for a resumed run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.recorder.layout import TIME, Layout
+from cosim.recorder.message_table import SCHEMA, messages_of
+from cosim.recorder.signal_table import layout_of, rows_of
+
+SIGNALS, LIVE, MESSAGES = "signals", "live", "messages"
+#: Rows of a group; fixed, so that the bytes do not depend on how the rows arrived.
+GROUP_ROWS = 16_384
+
+
+def compact(folder: Path) -> int:
+    """Turn what a run has left live into Parquet; return the rows of signals written.
+
+    Each table replaces its live files only when it is whole, so this can be repeated
+    after a crash or a full disk.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    """
+    live = folder / LIVE
+    if not live.exists():
+        return 0
+    (folder / SIGNALS).mkdir(exist_ok=True)
+    rows = 0
+    for description in sorted(live.glob("*.json")):
+        stem = description.with_suffix("")
+        layout = layout_of(stem)
+        batches = (
+            pa.record_batch(flat(batch, layout), schema=layout.table_schema())
+            for batch in rows_of(stem)
+        )
+        rows += _write(folder / SIGNALS / f"{stem.name}.parquet", layout.table_schema(), batches)
+        _remove(stem, (".arrow", ".tail", ".json"))
+    stem = live / f"_{MESSAGES}"
+    if stem.with_suffix(".arrow").exists():
+        _write(folder / f"{MESSAGES}.parquet", SCHEMA, messages_of(stem))
+        _remove(stem, (".arrow", ".journal"))
+    live.rmdir()
+    return rows
+
+
+def _remove(stem: Path, suffixes: Iterable[str]) -> None:
+    for suffix in suffixes:
+        stem.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    others = [field.name for field in schema if field.name not in floats]
+    part = path.with_suffix(".part")
+    rows = 0
+    with pq.ParquetWriter(
+        part, schema, compression="zstd", use_dictionary=others, use_byte_stream_split=floats
+    ) as writer:
+        for table in _groups(schema, batches):
+            writer.write_table(table, row_group_size=GROUP_ROWS)
+            rows += table.num_rows
+    part.replace(path)
+    return rows
+
+
+def _groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield the rows of batches in tables of equal length."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += batch.num_rows
+        if count >= GROUP_ROWS:
+            table = pa.Table.from_batches(waiting, schema)
+            while count >= GROUP_ROWS:
+                yield table.slice(0, GROUP_ROWS)
+                table = table.slice(GROUP_ROWS)
+                count -= GROUP_ROWS
+            waiting = table.to_batches()
+    if count:
+        yield pa.Table.from_batches(waiting, schema)
+
+
+def flat(batch: pa.RecordBatch, layout: Layout) -> list[pa.Array]:
+    """Return a live batch's list columns as one column an element."""
+    arrays = [batch.column(TIME)]
+    for c in layout.columns:
+        values = batch.column(c.name).flatten().to_numpy(zero_copy_only=False)
+        matrix = values.reshape(-1, c.width)
+        arrays += [pa.array(np.ascontiguousarray(matrix[:, k])) for k in range(c.width)]
+    return arrays
+
+
+def live_batches(folder: Path, name: str) -> Iterator[pa.RecordBatch]:
+    """Yield a federate's recorded rows as live batches, compacted or not."""
+    path = folder / SIGNALS / f"{name}.parquet"
+    if not path.exists():
+        if (folder / LIVE / f"{name}.json").exists():
+            yield from rows_of(folder / LIVE / name)
+        return
+    with pq.ParquetFile(path) as file:
+        layout = Layout.from_json(file.schema_arrow.metadata[b"layout"])
+        schema = layout.stream_schema()
+        for batch in file.iter_batches(GROUP_ROWS):
+            yield pa.record_batch(_lists(batch, layout), schema=schema)
+
+
+def _lists(batch: pa.RecordBatch, layout: Layout) -> list[pa.Array]:
+    arrays = [batch.column(TIME)]
+    for c in layout.columns:
+        parts = [batch.column(name).to_numpy(zero_copy_only=False) for name in c.parts]
+        flat_values = np.stack(parts, axis=1).ravel()
+        arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(flat_values), c.width))
+    return arrays
+
+
+def message_batches(folder: Path) -> Iterator[pa.RecordBatch]:
+    """Yield a run's messages, compacted or not."""
+    path = folder / f"{MESSAGES}.parquet"
+    if path.exists():
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(GROUP_ROWS)
+    elif (folder / LIVE).exists():
+        yield from messages_of(folder / LIVE / f"_{MESSAGES}")

@@ -1,0 +1,88 @@
+"""Recorder: takes what an engine tells and leaves it in the run folder."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+from cosim.federation import Federation, signals
+from cosim.recorder.compact import LIVE, MESSAGES, live_batches, message_batches
+from cosim.recorder.layout import layout
+from cosim.recorder.message_table import MessageTable
+from cosim.recorder.signal_table import SignalTable
+from cosim.scenario.schema import RecordConfig
+from gridmodel.errors import RecordError
+from gridmodel.federate import Message
+from gridmodel.units import microseconds
+
+
+class Recorder:
+    """Writes all signals and messages of a federation."""
+
+    def __init__(self, folder: Path, federation: Federation, config: RecordConfig) -> None:
+        self._names = [member.name for member in federation.members]
+        self._tables: list[SignalTable | None] = []
+        self._skip = set(config.skip)
+        live = folder / LIVE
+        live.mkdir(parents=True)
+        try:
+            for member in federation.members:
+                wanted = [
+                    signal
+                    for signal in signals(member.outputs.values())
+                    if not {member.name, f"{member.name}.{signal.name}"} & self._skip
+                ]
+                plan = layout(wanted)
+                every_us = microseconds(config.every_s.get(member.name, 0.0))
+                table = SignalTable(live / member.name, plan, every_us) if plan.columns else None
+                self._tables.append(table)
+            self._messages = MessageTable(live / f"_{MESSAGES}")
+        except OSError as error:
+            raise _record_error(error) from error
+
+    def signals(self, index: int, t_us: int, values: dict[str, Any]) -> None:
+        """Take the signals a federate sent."""
+        table = self._tables[index]
+        if table is not None:
+            try:
+                table.write(t_us, values)
+            except OSError as error:
+                raise _record_error(error) from error
+
+    def message(self, index: int, port: str, t_us: int, sequence: int, message: Message) -> None:
+        """Take a message a federate sent."""
+        try:
+            self._messages.write(self._names[index], port, t_us, sequence, message)
+        except OSError as error:
+            raise _record_error(error) from error
+
+    def take_over(self, folder: Path, before_us: int) -> None:
+        """Copy what an earlier run recorded before an instant."""
+        for name, table in zip(self._names, self._tables, strict=True):
+            if table is not None:
+                table.extend(live_batches(folder, name), before_us)
+        self._messages.extend(message_batches(folder), before_us)
+
+    def close(self) -> None:
+        """End all tables; what cannot be written is left for ``feedertwin recover``."""
+        failed: OSError | None = None
+        for table in (*self._tables, self._messages):
+            if table is not None:
+                try:
+                    table.close()
+                except (OSError, ValueError) as error:
+                    failed = error if isinstance(error, OSError) else OSError(str(error))
+                    table.abandon()
+        if failed is not None:
+            raise _record_error(failed) from failed
+
+
+def _record_error(error: OSError) -> RecordError:
+    if error.errno == errno.ENOSPC:
+        return RecordError(
+            errno.ENOSPC,
+            "the disk is full; free room and run 'feedertwin recover' on the run, or record less "
+            "(record: {skip: [...], every_s: {...}})",
+        )
+    return RecordError(error.errno or errno.EIO, f"the record cannot be written: {error}")

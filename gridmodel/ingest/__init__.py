@@ -1,0 +1,1 @@
+"""Readers: from files to the network model and to profiles."""

@@ -1,0 +1,1 @@
+"""Firmware: node programs on simulated hardware."""

@@ -1,0 +1,374 @@
+"""Island: the street's frequency and power balance, tied to the public grid or alone.
+
+One federate for two topologies. With an *interconnection device* the whole street is
+one bus that is tied to the grid or not. With *transfer switches* each customer is on the
+public grid, on the private island, or on neither.
+
+Time: the step at t integrates the interval that ends at t, with the powers, switch
+positions and limits that were held over it; so those arrive over delayed links. The
+public grid arrives undelayed and decides whether the street is alive at t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
+from pydantic import Field
+
+from gridmodel.errors import Fault, ScenarioError
+from gridmodel.federate import (
+    BuildContext,
+    Federate,
+    Inputs,
+    Kpi,
+    Message,
+    Messages,
+    Signal,
+    Step,
+)
+from gridmodel.network import Network
+from gridmodel.settings import Settings, near
+from gridmodel.units import US_PER_S, microseconds
+from simulators.inverters import dynamics as dyn
+from simulators.inverters import grid_following as gfl
+from simulators.inverters import grid_forming as gfm
+from simulators.inverters.grid_codes import GRID_CODES, least_power_pu
+from simulators.inverters.traps import curtailment_warnings, rocof_warnings
+
+Array = NDArray[np.float64]
+ALIVE_PU = 0.5
+#: A grid-following inverter that trips again within this time after entering service
+#: is counted as one turn of a limit cycle. [s]
+CYCLE_S = 3600.0
+
+
+class IslandConfig(Settings):
+    """Inverters of the street and the frequency they make."""
+
+    anchor: gfm.AnchorConfig
+    battery_p_kw: Annotated[float, Gt(0.0)] = Field(
+        description="rated power of the anchor's battery"
+    )
+    topology: Literal["interconnection_device", "transfer_switches"] = Field(
+        "interconnection_device", description="how the street leaves the public grid"
+    )
+    grid_code: str = Field("sma_off_grid", description="frequency settings of the PV inverters")
+    grid_code_by_plant: Mapping[str, str] = Field(
+        {}, description="other settings for single plants, by plant name"
+    )
+    load_damping_pu: Annotated[float, Ge(0.0), Le(5.0)] = Field(
+        1.0, description="part by which load follows frequency (1: 1 % for 1 %)"
+    )
+    sync_slip_hz: Annotated[float, Gt(0.0), Le(0.5)] = Field(
+        0.03, description="slip past the grid while synchronising"
+    )
+    rocof_window_s: Annotated[float, Gt(0.0), Le(0.5)] = Field(
+        0.02, description="time over which inverters measure rate of change of frequency"
+    )
+    substep_s: Annotated[float, Gt(0.0), Le(0.01)] = Field(0.01, description="inner step")
+    period_s: Annotated[float, Gt(0.0), Le(60.0)] = Field(1.0, description="exchange step")
+
+
+class Island(Federate):
+    """Grid-forming anchor, PV fleet and loads on one frequency."""
+
+    Config = IslandConfig
+    needs_network = True
+    dynamic = (
+        "_x", "_fleet", "_past_hz", "_grid", "_last_us", "_was", "_entered_s", "_cycles",
+        "_trips_seen", "_energy", "_extremes", "_reclose", "_starts", "_ran", "_tied_before",
+    )  # fmt: skip
+
+    def __init__(self, config: IslandConfig, context: BuildContext) -> None:
+        network = context.network
+        assert network is not None
+        self._config = config
+        self.period_us = microseconds(config.period_s)
+        self._f0 = network.f_nominal_hz
+        self._codes = [
+            GRID_CODES[config.grid_code_by_plant.get(name, config.grid_code)]
+            for name in network.pv_names
+        ]
+        self._ratings = [plant.s_kva for plant in network.photovoltaics]
+        self._a = gfm.parameters(config.anchor, config.battery_p_kw, self._f0)
+        self._table = gfl.parameters(self._codes, self._ratings)
+        names = network.consumer_names
+        self._plant_house = np.array(
+            [names.index(plant.consumer) for plant in network.photovoltaics], dtype=np.int64
+        )
+        self._one_bus = config.topology == "interconnection_device"
+        self._x = np.zeros(gfm.STATES)
+        self._x[gfm.MODE] = gfm.FOLLOWING
+        self._x[gfm.V_PU] = 1.0 if self._one_bus else 0.0
+        self._fleet = gfl.running_fleet(self._table)
+        self._past_hz = np.zeros(max(round(config.rocof_window_s / config.substep_s), 1))
+        self._grid = (0.0, self._f0, 0.0)  # voltage, frequency, angle held since the last step
+        self._last_us = 0
+        self._was: tuple[object, ...] = ()
+        self._tied_before = True
+        n_pv = len(self._ratings)
+        self._entered_s = np.full(n_pv, -1e9)
+        self._ran = np.ones(n_pv, dtype=np.bool_)
+        self._cycles = 0
+        self._trips_seen = np.zeros(n_pv)
+        self._energy = {"islanded_h": 0.0, "pv_offered_kwh": 0.0, "pv_used_kwh": 0.0}
+        self._extremes = {"f_min_hz": self._f0, "f_max_hz": self._f0, "rocof_max_hz_per_s": 0.0}
+        self._reclose: tuple[float, float] | None = None
+        self._starts = 0
+        self._declare(network)
+
+    @classmethod
+    def build(cls, config: Any, context: BuildContext) -> Self:
+        """Return the street tied to the public grid."""
+        network = context.network
+        assert network is not None
+        faults = []
+        if config.anchor.house not in network.consumer:
+            faults.append(
+                Fault(context.name, "anchor.house", f"there is no customer '{config.anchor.house}'.",
+                      near(config.anchor.house, network.consumer))
+            )  # fmt: skip
+        for plant in config.grid_code_by_plant:
+            if plant not in network.pv_names:
+                faults.append(
+                    Fault(context.name, f"grid_code_by_plant.{plant}", "there is no such plant.",
+                          near(plant, network.pv_names))
+                )  # fmt: skip
+        for code in {config.grid_code, *config.grid_code_by_plant.values()}:
+            if code not in GRID_CODES:
+                faults.append(
+                    Fault(context.name, "grid_code", f"'{code}' is no grid code.",
+                          near(code, GRID_CODES))
+                )  # fmt: skip
+        if faults:
+            raise ScenarioError("island cannot be built", faults)
+        return cls(config, context)
+
+    def _declare(self, network: Network) -> None:
+        names, plants = network.consumer_names, network.pv_names
+        n = len(names)
+        default_side = dyn.ISLAND if self._one_bus else dyn.GRID
+        self.inputs = (
+            Signal("grid_v_pu", about="voltage of the public grid"),
+            Signal("grid_f_hz", about="frequency of the public grid"),
+            Signal("grid_angle_deg", about="phase of the public grid"),
+            Signal("tied", (), bool, initial=True, about="the anchor's way to the grid is closed"),
+            Signal("form", (), bool, initial=False, about="the anchor is to form the island"),
+            Signal("sync", (), bool, initial=False, about="the anchor is to synchronise"),
+            Signal("p_set_kw", initial=0.0, about="power wanted of the anchor while tied"),
+            Signal("soc_pu", initial=0.5, about="the battery's state of charge"),
+            Signal("p_discharge_max_kw", initial=0.0, about="greatest power the battery gives"),
+            Signal("p_charge_max_kw", initial=0.0, about="greatest power the battery takes"),
+            Signal("p_available_kw", (len(plants),), initial=0.0, about="power the panels offer"),
+            Signal("households_p_kw", (n,), initial=0.0, about="power of the customers"),
+            Signal("vehicles_p_kw", (n,), initial=0.0, about="power of the chargers"),
+            Signal("side", (n,), int, initial=default_side,
+                   about="where each customer is: 0 nowhere, 1 grid, 2 island"),
+            Signal("island_loss_kw", initial=0.0, about="network loss the anchor carries"),
+            Signal("grid_loss_kw", initial=0.0, about="network loss the grid carries"),
+        )  # fmt: skip
+        self.outputs = (
+            Signal("f_hz", about="frequency at the anchor; 0 without voltage"),
+            Signal("v_pu", about="voltage of the island bus"),
+            Signal("angle_deg", about="phase ahead of the public grid, -180..180"),
+            Signal("mode", (), int, about=f"anchor: {', '.join(gfm.MODES)}"),
+            Signal("anchor_p_kw", about="mean power of the anchor since the last step"),
+            Signal("pv_p_kw", (len(plants),), labels=plants, about="mean power of each plant"),
+            Signal("pv_running", (len(plants),), bool, labels=plants, about="plants in service"),
+            Signal("grid_p_kw", about="mean import from the public grid"),
+            Signal("loss_p_kw", about="mean network loss, negative"),
+            Signal("supplied_pu", (n,), labels=names,
+                   about="part of each customer's power that was delivered"),
+            Signal("rocof_hz_per_s", about="greatest rate of change since the last step"),
+            Messages("switched", "mode and PV changes: the network must be solved anew"),
+        )  # fmt: skip
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return the traps in these settings, with numbers."""
+        plants = {}
+        for code_name in dict.fromkeys(
+            [self._config.grid_code, *self._config.grid_code_by_plant.values()]
+        ):
+            plants[code_name] = GRID_CODES[code_name]
+        used = {name: code for name, code in plants.items() if code in self._codes}
+        return (
+            *curtailment_warnings(used, self._config.anchor.shift.max_hz, self._f0),
+            *rocof_warnings(self._config.anchor, used, self._config.rocof_window_s, self._f0),
+        )
+
+    def step(self, t_us: int, inputs: Inputs) -> Step:
+        """Integrate the interval that ends now, then look at the public grid."""
+        elapsed_s = (t_us - self._last_us) / US_PER_S
+        self._last_us = t_us
+        self._obey(inputs)
+        result, pv_kw, supplied = self._integrate(elapsed_s, inputs)
+        self._grid = (inputs["grid_v_pu"], inputs["grid_f_hz"], inputs["grid_angle_deg"])
+        self._follow_grid()
+        self._book(t_us, elapsed_s, inputs["p_available_kw"], result, pv_kw)
+        x = self._x
+        running = self._fleet[:, gfl.RUNNING] > 0.0
+        outputs: dict[str, Any] = {
+            "f_hz": self._frequency(),
+            "v_pu": float(x[gfm.V_PU]),
+            "angle_deg": self._angle(),
+            "mode": int(x[gfm.MODE]),
+            "anchor_p_kw": float(result[dyn.M_ANCHOR_KW]),
+            "pv_p_kw": pv_kw,
+            "pv_running": running,
+            "grid_p_kw": float(result[dyn.M_GRID_KW]),
+            "loss_p_kw": -float(result[dyn.M_LOSS_KW]),
+            "supplied_pu": supplied,
+            "rocof_hz_per_s": float(result[dyn.ROCOF]),
+        }
+        now = (int(x[gfm.MODE]), float(x[gfm.V_PU]), self._grid[0] > ALIVE_PU, running.tobytes())
+        if now != self._was:
+            data = {"mode": gfm.MODES[now[0]], "v_pu": now[1], "pv_count": int(running.sum())}
+            outputs["switched"] = [Message(t_us, "island", data)]
+            self._was = now
+        return outputs, t_us + self.period_us
+
+    def _obey(self, inputs: Inputs) -> None:
+        """Take the commands that were in force over the interval that ends now."""
+        x = self._x
+        mode = int(x[gfm.MODE])
+        alive = self._grid[0] > ALIVE_PU
+        formed = mode in (gfm.STARTING, gfm.FORMING)
+        self._tied_before = bool(inputs["tied"])
+        if inputs["tied"]:
+            if formed and alive and self._one_bus:
+                self._reclose = (abs(self._angle()), abs(self._x[gfm.DEV_HZ] - self._grid_dev()))
+            x[gfm.MODE] = gfm.FOLLOWING if alive else gfm.OFF
+            x[gfm.V_PU] = self._grid[0] if alive and self._one_bus else 0.0
+            x[gfm.SET_HZ] = 0.0
+        elif not inputs["form"]:
+            x[gfm.MODE] = gfm.OFF
+            x[gfm.V_PU] = 0.0
+        elif mode == gfm.FOLLOWING and alive and self._one_bus:
+            self._form(gfm.FORMING, 1.0, self._grid_dev())
+        elif mode in (gfm.OFF, gfm.FOLLOWING):
+            self._starts += 1
+            self._form(gfm.STARTING, 0.0, 0.0)
+
+    def _form(self, mode: int, v_pu: float, dev_hz: float) -> None:
+        """Begin to form the island."""
+        x = self._x
+        x[gfm.MODE] = mode
+        x[gfm.V_PU] = v_pu
+        x[gfm.DEV_HZ] = x[gfm.SET_HZ] = dev_hz
+        x[gfm.P_FILTERED_KW] = x[gfm.P_KW] = 0.0
+        x[gfm.OVERLOADED_S] = 0.0
+        x[gfm.ANGLE_DEG] = self._grid[2]
+        self._past_hz[:] = dev_hz
+
+    def _integrate(self, elapsed_s: float, inputs: Inputs) -> tuple[Array, Array, Array]:
+        """Run the kernel over the interval; return means, PV powers, supply by customer."""
+        config = self._config
+        side = inputs["side"]
+        tied = self._one_bus and bool(inputs["tied"])
+        where = np.full_like(side, dyn.GRID) if tied else side
+        place = where[self._plant_house]
+        load_kw = -(inputs["households_p_kw"] + inputs["vehicles_p_kw"])
+        held = np.zeros(dyn.HELD)
+        held[dyn.LOAD_ISLAND_KW] = load_kw.dot(where == dyn.ISLAND)
+        held[dyn.LOAD_GRID_KW] = load_kw.dot(where == dyn.GRID)
+        held[dyn.LOSS_ISLAND_KW] = inputs["island_loss_kw"]
+        held[dyn.LOSS_GRID_KW] = inputs["grid_loss_kw"]
+        held[dyn.GIVE_KW] = inputs["p_discharge_max_kw"]
+        held[dyn.TAKE_KW] = inputs["p_charge_max_kw"]
+        held[dyn.P_SET_KW] = inputs["p_set_kw"]
+        held[dyn.SHIFT_HZ] = config.anchor.shift.at(inputs["soc_pu"])
+        held[dyn.SYNC] = float(inputs["sync"])
+        held[dyn.SLIP_HZ] = config.sync_slip_hz
+        held[dyn.GRID_ALIVE] = float(self._grid[0] > ALIVE_PU)
+        held[dyn.GRID_DEV_HZ] = self._grid_dev()
+        held[dyn.DAMPING] = config.load_damping_pu
+        result = np.empty(dyn.RESULTS)
+        pv_kw = np.empty(len(place))
+        count = round(elapsed_s / config.substep_s)
+        dyn.interval(
+            count, config.substep_s, self._a, self._x, self._table, self._fleet,
+            inputs["p_available_kw"], place, held, self._past_hz, pv_kw, result,
+        )  # fmt: skip
+        by_side = np.array([0.0, result[dyn.M_SUPPLY_GRID], result[dyn.M_SUPPLY_ISLAND]])
+        return result, pv_kw, by_side[where]
+
+    def _follow_grid(self) -> None:
+        """Let the public grid's present voltage decide whether a tied street is alive."""
+        x = self._x
+        if x[gfm.MODE] in (gfm.FOLLOWING, gfm.OFF) and self._tied_before:
+            alive = self._grid[0] > ALIVE_PU
+            x[gfm.MODE] = gfm.FOLLOWING if alive else gfm.OFF
+            x[gfm.V_PU] = self._grid[0] if alive and self._one_bus else 0.0
+            if alive:
+                x[gfm.ANGLE_DEG] = self._grid[2]
+
+    def _grid_dev(self) -> float:
+        return self._grid[1] - self._f0
+
+    def _frequency(self) -> float:
+        if self._x[gfm.V_PU] <= 0.0:
+            return 0.0
+        if self._x[gfm.MODE] == gfm.FOLLOWING:
+            return self._grid[1]
+        return float(self._f0 + self._x[gfm.DEV_HZ])
+
+    def _angle(self) -> float:
+        """Return the phase ahead of the public grid. [deg]"""
+        return float((self._x[gfm.ANGLE_DEG] - self._grid[2] + 180.0) % 360.0 - 180.0)
+
+    def _book(
+        self,
+        t_us: int,
+        elapsed_s: float,
+        available_kw: Array,
+        result: Array,
+        pv_kw: Array,
+    ) -> None:
+        """Keep the figures of the run."""
+        x, hours = self._x, elapsed_s / 3600.0
+        if x[gfm.MODE] == gfm.FORMING and result[dyn.F_MIN] < 1e8:
+            e = self._extremes
+            e["f_min_hz"] = min(e["f_min_hz"], self._f0 + float(result[dyn.F_MIN]))
+            e["f_max_hz"] = max(e["f_max_hz"], self._f0 + float(result[dyn.F_MAX]))
+            e["rocof_max_hz_per_s"] = max(e["rocof_max_hz_per_s"], float(result[dyn.ROCOF]))
+            self._energy["islanded_h"] += hours
+            self._energy["pv_offered_kwh"] += float(available_kw.sum()) * hours
+            self._energy["pv_used_kwh"] += float(pv_kw.sum()) * hours
+        trips = self._fleet[:, gfl.TRIPS]
+        new = trips > self._trips_seen
+        if new.any():
+            now_s = t_us / US_PER_S
+            self._cycles += int((new & (now_s - self._entered_s < CYCLE_S)).sum())
+            self._trips_seen = trips.copy()
+        entered = (self._fleet[:, gfl.RUNNING] > 0) & ~self._ran
+        self._entered_s[entered] = t_us / US_PER_S
+        self._ran = self._fleet[:, gfl.RUNNING] > 0
+
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return extremes, trips and what was curtailed."""
+        least = [least_power_pu(code, self._config.anchor.shift.max_hz)[0] for code in self._codes]
+        e, energy = self._extremes, self._energy
+        figures = [
+            Kpi("islanded_h", energy["islanded_h"], "time as an island"),
+            Kpi("f_min_hz", e["f_min_hz"], "lowest frequency of the island"),
+            Kpi("f_max_hz", e["f_max_hz"], "highest frequency of the island"),
+            Kpi("rocof_max_hz_per_s", e["rocof_max_hz_per_s"], "fastest change of frequency"),
+            Kpi("black_start_count", self._starts, "times the anchor started the island"),
+            Kpi("anchor_trip_count", float(self._x[gfm.STOPS]), "times the anchor gave up"),
+            Kpi("pv_trip_count", float(self._trips_seen.sum()), "trips of PV plants on frequency"),
+            Kpi("pv_cycle_count", self._cycles, "of these within 1 h after entering service"),
+            Kpi("pv_least_pu", max(least, default=0.0), "least PV power frequency can command"),
+            Kpi(
+                "pv_curtailed_kwh",
+                energy["pv_offered_kwh"] - energy["pv_used_kwh"],
+                "offered and not used while islanded",
+            ),
+        ]
+        if self._reclose is not None:
+            figures.append(Kpi("reclose_angle_deg", self._reclose[0], "phase error at re-closing"))
+            figures.append(Kpi("reclose_slip_hz", self._reclose[1], "slip at re-closing"))
+        return tuple(figures)

@@ -1,0 +1,1 @@
+"""Power flow: voltages, currents and losses of the network."""

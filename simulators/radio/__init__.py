@@ -1,0 +1,1 @@
+"""Radio: who hears whom, and what becomes of a packet on the air."""

@@ -1,0 +1,1 @@
+"""Weather: what the sky does to the panels."""
