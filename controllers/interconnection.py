@@ -142,7 +142,7 @@ class Interconnection(Federate):
     def _waited(self, t_us: int, since_us: int | None, wait_s: float) -> bool:
         return since_us is not None and t_us - since_us >= microseconds(wait_s)
 
-    def _next(self, t_us: int, inputs: Inputs, healthy: bool) -> int:  # noqa: PLR0911, C901
+    def _next(self, t_us: int, inputs: Inputs, healthy: bool) -> int:
         """Return the state that follows."""
         c = self._config
         stable = self._waited(t_us, self._good_since_us, c.grid_stable_s)

@@ -2,72 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from gridmodel.errors import FederateError, NonFiniteError, OutputError
+from gridmodel.errors import BackwardStepError, FederateError, NonFiniteError, OutputError
 from gridmodel.federate import Message, Signal
 
 _PLAIN = (int, float, str, bytes, bool, type(None))
 
 
-class Freezer:
-    """Checks and freezes the values of one output signal."""
+Freezer = Callable[[int, Any], Any]
 
-    __slots__ = ("_dtype", "_name", "_owner", "_shape", "_type")
 
-    def __init__(self, owner: str, signal: Signal) -> None:
-        self._owner = owner
-        self._name = signal.name
-        self._shape = signal.shape
-        self._type = signal.dtype
-        self._dtype = np.dtype(signal.dtype)
+def freezer(owner: str, signal: Signal) -> Freezer:
+    """Return a function that checks and freezes the values of one output signal.
 
-    def __call__(self, t_us: int, value: Any) -> Any:
-        """Return the value as a plain scalar or a read-only array of its own.
+    The function takes the instant and the value, and returns a plain scalar or a
+    read-only array of its own. It raises `OutputError` if shape or type is not what the
+    port declares, `NonFiniteError` if a number is NaN or infinite.
+    """
+    return _scalar_freezer(owner, signal) if signal.shape == () else _array_freezer(owner, signal)
 
-        Raises
-        ------
-        OutputError
-            If shape or type is not what the port declares.
-        NonFiniteError
-            If a number is NaN or infinite.
-        """
-        if self._shape == ():
-            return self._scalar(t_us, value)
+
+def _scalar_freezer(owner: str, signal: Signal) -> Freezer:
+    kind, name = signal.dtype, signal.name
+
+    def freeze(t_us: int, value: Any) -> Any:
         try:
-            array = np.array(value, self._dtype)
+            plain = kind(value)
         except (TypeError, ValueError) as error:
-            raise self._fault(t_us, f"sent {value!r}, which is no array of numbers") from error
-        if array.shape != self._shape:
-            raise self._fault(t_us, f"sent shape {array.shape}; declared is {self._shape}")
-        if self._type is float:
-            flat = array.ravel()
+            problem = f"output '{name}' sent {value!r}; declared is one {kind.__name__}"
+            raise OutputError(owner, t_us, problem) from error
+        if plain - plain != 0:  # only NaN and infinities differ from themselves so
+            raise NonFiniteError(owner, t_us, f"output '{name}' is {plain}")
+        return plain
+
+    return freeze
+
+
+def _array_freezer(owner: str, signal: Signal) -> Freezer:
+    shape, name, dtype = signal.shape, signal.name, np.dtype(signal.dtype)
+    floating, flat_shape = signal.dtype is float, len(signal.shape or ()) == 1
+
+    def freeze(t_us: int, value: Any) -> Any:
+        try:
+            array = np.array(value, dtype)
+        except (TypeError, ValueError) as error:
+            problem = f"output '{name}' sent {value!r}, which is no array of numbers"
+            raise OutputError(owner, t_us, problem) from error
+        if array.shape != shape:
+            problem = f"output '{name}' sent shape {array.shape}; declared is {shape}"
+            raise OutputError(owner, t_us, problem)
+        if floating:
+            flat = array if flat_shape else array.ravel()
             # The dot product is finite if all values are (and of sane size): one fast call.
             if not isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
                 bad = [int(k) for k in np.flatnonzero(~np.isfinite(flat))[:5]]
-                problem = f"output '{self._name}' is not finite at positions {bad}"
-                raise NonFiniteError(self._owner, t_us, problem)
+                problem = f"output '{name}' is not finite at positions {bad}"
+                raise NonFiniteError(owner, t_us, problem)
         array.setflags(write=False)
         return array
 
-    def _scalar(self, t_us: int, value: Any) -> Any:
-        try:
-            plain = self._type(value)
-        except (TypeError, ValueError) as error:
-            raise self._fault(
-                t_us, f"sent {value!r}; declared is one {self._type.__name__}"
-            ) from error
-        if self._type is float and not isfinite(plain):
-            raise NonFiniteError(self._owner, t_us, f"output '{self._name}' is {plain}")
-        return plain
-
-    def _fault(self, t_us: int, problem: str) -> OutputError:
-        return OutputError(self._owner, t_us, f"output '{self._name}' {problem}")
+    return freeze
 
 
 def freeze_message(owner: str, port: str, t_us: int, message: Message) -> Message:
@@ -110,8 +110,6 @@ def check_ports(owner: str, t_us: int, sent: Iterable[str], declared: Iterable[s
 
 def check_next(owner: str, t_us: int, next_us: Any) -> None:
     """Refuse a next instant that is no whole number after the present one."""
-    from gridmodel.errors import BackwardStepError
-
     if next_us is None:
         return
     if isinstance(next_us, bool) or not isinstance(next_us, int):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gridmodel.kpi import Kpi
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 
 
@@ -84,6 +85,10 @@ class Controller(Protocol):
     def boot(self, now_us: int) -> None:
         """Forget what a restart forgets, keep what was persisted."""
 
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return its key figures so far."""
+        ...
+
     def snapshot(self) -> Any:
         """Return the dynamic state as one picklable object."""
         ...
@@ -135,6 +140,10 @@ class Program(Protocol):
 
     def boot(self, now_us: int) -> None:
         """Start anew after a loss of power."""
+
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return the controller's key figures so far."""
+        ...
 
     def snapshot(self) -> Any:
         """Return the dynamic state as one picklable object."""

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 
 from gridmodel.control import Program, Terminal
+from gridmodel.kpi import Kpi as Kpi
 from gridmodel.network import Network
 from gridmodel.settings import Settings
 from gridmodel.units import unit_of
@@ -109,20 +110,6 @@ class Inputs(dict[str, Any]):
     def __init__(self, signals: Mapping[str, Any] | None = None) -> None:
         super().__init__(signals or {})
         self.messages: dict[str, tuple[Message, ...]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    """A key figure of a run; the name ends in its unit."""
-
-    name: str
-    value: float
-    about: str = ""
-
-    @property
-    def unit(self) -> str:
-        """Unit symbol, from the name."""
-        return unit_of(self.name)
 
 
 class ProgramFactory(Protocol):

@@ -22,6 +22,7 @@ from controllers.coordinator.forecast import SLOT_S, SLOTS, Persistence
 from controllers.coordinator.orders import OrderBook
 from gridmodel.control import Decisions, Observations
 from gridmodel.federate import NodeSeat
+from gridmodel.kpi import Kpi
 from gridmodel.network import Network
 from gridmodel.ports import ReceivedFrame
 from gridmodel.settings import Settings
@@ -48,14 +49,18 @@ class CoordinatorConfig(Settings):
     surplus_soc_pu: Share = Field(0.8, description="above this everything is allowed in daylight")
     p_limit_pu: Share = Field(0.9, description="part of the anchor's power that is planned with")
     cable_limit_pu: Share = Field(0.9, description="part of a private cable's ampacity likewise")
+    efficiency_pu: Share = Field(0.92, description="stored energy that reaches the houses")
     pv_trust_pu: Share = Field(0.8, description="part of yesterday's sun that is planned with")
     guess_pu: Share = Field(0.25, description="load expected of a house never heard, of its rating")
     control_period_s: Positive = Field(10.0, description="step of the battery's set-point")
     beacon_period_s: Positive = Field(60.0, description="heartbeat to everyone")
-    dispatch_period_s: Positive = Field(300.0, description="step of the dispatch")
+    dispatch_period_s: Positive = Field(900.0, description="step of the dispatch")
     order_valid_s: Positive = Field(7200.0, description="an order holds this long")
-    acknowledge_s: Positive = Field(8.0, description="wait for a confirmation")
+    acknowledge_s: Positive = Field(1.0, description="wait for a confirmation")
     tries_max: Annotated[int, Ge(1)] = Field(4, description="times an order is sent")
+    catch_up_pu: NonNegative = Field(
+        0.5, description="power at which deferred energy is drawn, of the house's rating"
+    )
     silent_s: Positive = Field(300.0, description="a house not heard this long is reported lost")
 
 
@@ -73,6 +78,7 @@ class Coordinator:
         self._worth = np.array(config.worth_eur_per_kwh)
         rated = np.array([seat.network.consumer[name].p_rated_kw for name in seat.peers])
         self._guess = config.guess_pu * rated
+        self._catch_up_kw = config.catch_up_pu * rated
         self._cables = _cable_limits(seat.network, self._anchor, config.cable_limit_pu)
         self._link = CellLink(COORDINATOR, range(1, self._count + 1), seat.seed)
         self._start(0)
@@ -83,6 +89,7 @@ class Coordinator:
         self._sun = Persistence(np.zeros(1))
         self._heard_us = np.full(self._count, now_us)
         self._load_kw = self._guess.copy()
+        self._waiting_kwh = np.zeros(self._count)  # deferred load, as far as it can know
         self._served = np.zeros(self._count)
         self._heard = np.zeros(self._count)
         self._orders = OrderBook(microseconds(config.acknowledge_s), config.tries_max)
@@ -110,17 +117,30 @@ class Coordinator:
         p_set = self._control(now_us, seen)
         if now_us >= self._dispatch_us:
             self._plan(now_us, seen)
+            self._ask(now_us)
             self._dispatch_us = _next(now_us, self._config.dispatch_period_s)
         if now_us >= self._beacon_us:
             out.append(self._beacon(seen.inverter.soc_pu))
             self._beacon_us = _next(now_us, self._config.beacon_period_s)
         if not tied:
-            out += self._send_orders(now_us)
+            out += self._send_order(now_us)
         timers = [self._control_us, self._beacon_us, self._dispatch_us]
-        overdue = self._orders.next_us()
+        overdue = self._orders.next_us(now_us)
         if overdue is not None and not tied:
-            timers.append(max(overdue, now_us + 1))
+            timers.append(overdue)
         return Decisions(wake_us=min(timers), state=self._code(), frames=out, p_set_kw=p_set)
+
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return how well orders went."""
+        orders = self._orders
+        return (
+            Kpi("refused_frame_count", self._link.refused_count, "frames that failed a check"),
+            Kpi("order_count", orders.confirmed_count, "orders confirmed"),
+            Kpi(
+                "order_slowest_s", orders.slowest_us / 1e6, "longest way from order to confirmation"
+            ),
+            Kpi("order_lost_count", orders.lost_count, "orders never confirmed"),
+        )
 
     def _code(self) -> int:
         """Return 0 on the public grid, 1 on the island, 2 while energy is scarce."""
@@ -134,6 +154,8 @@ class Coordinator:
             counter = int(frame.values["order_count"])
             self._orders.acknowledged(frame.source, counter, now_us)
         elif frame.kind == FrameKind.TELEMETRY:
+            if not self._tied:
+                self._orders.heard(frame.source, int(frame.values["order_count"]))
             mask = int(frame.values["closed_mask"])
             share = sum(s for k, s in enumerate(self._config.class_share_pu) if mask >> k & 1)
             self._heard[row] += 1.0
@@ -166,6 +188,7 @@ class Coordinator:
         assert inverter is not None
         if self._tied:
             self._allowed[:] = True
+            self._waiting_kwh[:] = 0.0
             self._scarce = False
             return
         load = self._load.ahead(now_us, SLOTS)
@@ -178,21 +201,32 @@ class Coordinator:
         horizon = _until_sunrise(load, sun)
         hours = SLOT_S / 3600.0
         energy = load[:, :horizon].sum(axis=1) * hours
-        stored = (inverter.soc_pu - config.floor_soc_pu) * inverter.e_kwh
+        stored = max(inverter.soc_pu - config.floor_soc_pu, 0.0) * inverter.e_kwh
+        stored *= config.efficiency_pu
+        p_kw, e_kwh = np.outer(self._load_kw, self._shares), np.outer(energy, self._shares)
+        self._wait(p_kw[:, 2])
+        p_kw[:, 2] += np.where(self._waiting_kwh > 0.0, self._catch_up_kw, 0.0)
+        e_kwh[:, 2] += self._waiting_kwh
         request = Request(
-            np.outer(self._load_kw, self._shares),
-            np.outer(energy, self._shares),
+            p_kw,
+            e_kwh,
             self._worth,
             self._served / np.maximum(self._heard, 1.0),
             self._allowed,
         )
         self._allowed = dispatch(
             request,
-            max(stored, 0.0) + float(sun[:horizon].sum()) * hours,
+            _affordable(stored, load[:, :horizon] * hours, sun[:horizon] * hours),
             config.p_limit_pu * inverter.p_max_kw + float(sun[0]),
             self._cables,
         )
         self._scarce = not self._allowed.all()
+
+    def _wait(self, deferrable_kw: NDArray[np.float64]) -> None:
+        """Keep account of the deferrable load that the last dispatch let wait or catch up."""
+        hours = self._config.dispatch_period_s / 3600.0
+        change = np.where(self._allowed[:, 2], -self._catch_up_kw, deferrable_kw)
+        self._waiting_kwh = np.maximum(self._waiting_kwh + change * hours, 0.0)
 
     def _beacon(self, soc_pu: float) -> bytes:
         values = {
@@ -203,15 +237,17 @@ class Coordinator:
         }
         return self._link.seal(FrameKind.BEACON, EVERYONE, values)
 
-    def _send_orders(self, now_us: int) -> list[bytes]:
-        """Return orders that are new, overdue or about to expire."""
+    def _ask(self, now_us: int) -> None:
+        """Put what the houses are to be told into the order book."""
         refresh = microseconds(self._config.order_valid_s / 2)
-        due = dict(self._orders.overdue(now_us))
         for row in range(self._count):
             mask = sum(int(on) << k for k, on in enumerate(self._allowed[row]))
-            if self._orders.wants(row + 1, mask, now_us, refresh):
-                due[row + 1] = mask
-        return [self._order(now_us, address, mask) for address, mask in sorted(due.items())]
+            self._orders.want(row + 1, mask, now_us, refresh)
+
+    def _send_order(self, now_us: int) -> list[bytes]:
+        """Return the order that is due, if any."""
+        due = self._orders.due(now_us)
+        return [] if due is None else [self._order(now_us, *due)]
 
     def _order(self, now_us: int, address: int, mask: int) -> bytes:
         values = {
@@ -225,7 +261,10 @@ class Coordinator:
 
     def snapshot(self) -> Any:
         """Return the dynamic state."""
-        fixed = ("_config", "_count", "_anchor", "_shares", "_worth", "_guess", "_cables", "_link")
+        fixed = (
+            "_config", "_count", "_anchor", "_shares", "_worth", "_guess", "_catch_up_kw",
+            "_cables", "_link",
+        )  # fmt: skip
         own = {name: value for name, value in vars(self).items() if name not in fixed}
         return copy.deepcopy(own), self._link.snapshot()
 
@@ -246,6 +285,17 @@ def _until_sunrise(load: NDArray[np.float64], sun: NDArray[np.float64]) -> int:
     """Return the slots until the sun carries the street, at least one."""
     carried = np.flatnonzero(sun >= load.sum(axis=0))
     return max(int(carried[0]) if len(carried) else SLOTS, 1)
+
+
+def _affordable(stored: float, load: NDArray[np.float64], sun: NDArray[np.float64]) -> float:
+    """Return the energy that can be used by the horizon, though the sun comes late.
+
+    At no time may more have been used than was stored and has shone so far. With use in
+    proportion to the load, the tightest instant decides.
+    """
+    used = np.cumsum(load.sum(axis=0))
+    part = float(((stored + np.cumsum(sun)) / np.maximum(used, 1e-9)).min())
+    return min(part, 1.0) * float(used[-1])
 
 
 def _cable_limits(network: Network, anchor: str, part: float) -> list[Limit]:

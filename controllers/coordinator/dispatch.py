@@ -61,6 +61,8 @@ class Request:
 
 #: A circuit that is off must fit with this margin, so that it does not come and go.
 RETURN_MARGIN = 1.15
+#: Houses whose service differs by less than this count as served alike. [pu]
+TURN_PU = 0.02
 
 
 def dispatch(
@@ -80,9 +82,10 @@ def dispatch(
         Further limits on power.
     """
     houses, classes = request.p_kw.shape
+    turn = np.floor(request.served_pu / TURN_PU)
     order = sorted(
         ((house, kind) for house in range(houses) for kind in range(classes)),
-        key=lambda item: (-request.worth[item[1]], request.served_pu[item[0]], item[0]),
+        key=lambda item: (-request.worth[item[1]], turn[item[0]], item[0]),
     )
     allowed = np.zeros((houses, classes), dtype=np.bool_)
     room = [cable.p_kw for cable in cables]

@@ -1,7 +1,7 @@
 """Forecast: tomorrow is like today, house by house and quarter-hour by quarter-hour.
 
 What the coordinator heard in a slot of the day is its forecast for the same slot of the
-next day; a slot it has never heard takes the mean of those it has.
+next day; a slot it has never heard takes the nearest earlier one it has.
 """
 
 from __future__ import annotations
@@ -57,10 +57,16 @@ class Persistence:
     def ahead(self, now_us: int, count: int) -> Array:
         """Return the forecast of the next slots, the present one first, shape (n, count)."""
         self._turn(now_us)
-        heard = self.known.sum(axis=1)
-        usual = np.where(heard > 0, self.mean.sum(axis=1) / np.maximum(heard, 1), self.guess)
         slots = (slot_of(now_us) + np.arange(count)) % SLOTS
-        return np.where(self.known[:, slots], self.mean[:, slots], usual[:, None])
+        return self._carried()[:, slots]
+
+    def _carried(self) -> Array:
+        """Return the means with gaps filled from the left, round the clock."""
+        twice = np.tile(self.known, 2)
+        last = np.where(twice, np.arange(2 * SLOTS), -1)
+        last = np.maximum.accumulate(last, axis=1)[:, SLOTS:]
+        filled = np.take_along_axis(self.mean, last % SLOTS, axis=1)
+        return np.where(last >= 0, filled, self.guess[:, None])
 
     def _turn(self, now_us: int) -> None:
         """Close the slot that is over."""

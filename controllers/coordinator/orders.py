@@ -1,89 +1,100 @@
-"""Orders: each is repeated until its house confirms it."""
+"""Orders: one at a time, each repeated until its house confirms it.
+
+A half-duplex radio that sends order after order is deaf to the confirmations that come
+between; so the next order goes out when the one before is confirmed or given up.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from controllers.edge.states import ALL
-
 
 @dataclass(slots=True)
-class Pending:
-    """An order on its way."""
+class Flight:
+    """The order that waits for its confirmation."""
 
+    address: int
     mask: int
     counter: int
+    first_us: int
     sent_us: int
-    tries: int = 1
+    tries: int
 
 
 @dataclass
 class OrderBook:
-    """What each house was told, and what it has confirmed.
+    """What each house is to be told, and what it has confirmed.
 
     Parameters
     ----------
     timeout_us : int
-        Time to wait for an acknowledgement. [us]
+        Time to wait for a confirmation. [us]
     tries_max : int
-        Times an order is sent before the house counts as out of reach for now.
+        Times an order is sent before its house counts as out of reach for now.
     """
 
     timeout_us: int
     tries_max: int
-    confirmed: dict[int, tuple[int, int]] = field(default_factory=dict)  # mask, when
-    pending: dict[int, Pending] = field(default_factory=dict)
-    given_up_count: int = 0
-    latencies_us: list[int] = field(default_factory=list)
+    confirmed: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # mask, when, counter
+    waiting: dict[int, int] = field(default_factory=dict)  # mask, in the order of sending
+    flight: Flight | None = None
+    confirmed_count: int = 0
+    lost_count: int = 0
+    slowest_us: int = 0
 
-    def believed(self, address: int) -> int:
-        """Return the mask a house has most likely."""
-        if address in self.pending:
-            return self.pending[address].mask
-        return self.confirmed.get(address, (ALL, 0))[0]
-
-    def wants(self, address: int, mask: int, now_us: int, refresh_us: int) -> bool:
-        """Return whether a house must be told (again)."""
-        if address in self.pending:
-            return self.pending[address].mask != mask
+    def want(self, address: int, mask: int, now_us: int, refresh_us: int) -> None:
+        """See to it that a house has a mask, and has heard so lately."""
         known = self.confirmed.get(address)
-        return known is None or known[0] != mask or now_us - known[1] >= refresh_us
+        if known is not None and known[0] == mask and now_us - known[1] < refresh_us:
+            self.waiting.pop(address, None)
+        elif self.flight is None or (self.flight.address, self.flight.mask) != (address, mask):
+            self.waiting[address] = mask
+
+    def due(self, now_us: int) -> tuple[int, int] | None:
+        """Return address and mask of the order to send now, if any."""
+        flight = self.flight
+        if flight is not None:
+            if now_us - flight.sent_us < self.timeout_us:
+                return None
+            if flight.tries < self.tries_max and flight.address not in self.waiting:
+                return flight.address, flight.mask
+            if flight.tries >= self.tries_max:
+                self.lost_count += 1
+            self.confirmed.pop(flight.address, None)
+            self.flight = None
+        return next(iter(self.waiting.items()), None)
 
     def sent(self, address: int, mask: int, counter: int, now_us: int) -> None:
         """Note an order that goes out."""
-        old = self.pending.get(address)
-        if old is not None and old.mask == mask:
-            self.pending[address] = Pending(mask, counter, now_us, old.tries + 1)
-        else:
-            self.pending[address] = Pending(mask, counter, now_us)
+        self.waiting.pop(address, None)
+        old = self.flight
+        first_us, tries = (now_us, 1) if old is None else (old.first_us, old.tries + 1)
+        self.flight = Flight(address, mask, counter, first_us, now_us, tries)
 
     def acknowledged(self, address: int, counter: int, now_us: int) -> None:
         """Take a house's confirmation."""
-        order = self.pending.get(address)
-        if order is not None and order.counter & 0xFFFF == counter & 0xFFFF:
-            self.confirmed[address] = (order.mask, now_us)
-            self.latencies_us.append(now_us - order.sent_us)
-            del self.pending[address]
+        flight = self.flight
+        if flight is not None and (flight.address, flight.counter & 0xFFFF) == (address, counter):
+            self.confirmed[address] = (flight.mask, now_us, counter)
+            self.confirmed_count += 1
+            self.slowest_us = max(self.slowest_us, now_us - flight.first_us)
+            self.flight = None
 
-    def overdue(self, now_us: int) -> list[tuple[int, int]]:
-        """Return addresses and masks to send again; give up on the hopeless."""
-        again = []
-        for address, order in list(self.pending.items()):
-            if now_us - order.sent_us < self.timeout_us:
-                continue
-            if order.tries >= self.tries_max:
-                del self.pending[address]
-                self.confirmed.pop(address, None)
-                self.given_up_count += 1
-            else:
-                again.append((address, order.mask))
-        return again
+    def heard(self, address: int, counter_low: int) -> None:
+        """Compare the order a house says is in force with the one it confirmed."""
+        known = self.confirmed.get(address)
+        if known is not None and known[2] & 0x3FF != counter_low:
+            del self.confirmed[address]  # it has started anew, or lost its supply
+            self.waiting[address] = known[0]
 
-    def next_us(self) -> int | None:
-        """Return when the next order is overdue."""
-        return min((o.sent_us + self.timeout_us for o in self.pending.values()), default=None)
+    def next_us(self, now_us: int) -> int | None:
+        """Return when there is something to do of its own. [us]"""
+        if self.flight is not None:
+            return self.flight.sent_us + self.timeout_us
+        return now_us + 1 if self.waiting else None
 
     def forget(self) -> None:
         """Drop everything: the island is over, or begins anew."""
-        self.pending.clear()
+        self.waiting.clear()
         self.confirmed.clear()
+        self.flight = None

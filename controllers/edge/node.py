@@ -22,6 +22,7 @@ from controllers.edge.transfer import TransferConfig, TransferSwitch
 from gridmodel.codes import Side
 from gridmodel.control import Decisions, Observations
 from gridmodel.federate import NodeSeat
+from gridmodel.kpi import Kpi
 from gridmodel.ports import ReceivedFrame
 from gridmodel.settings import Settings
 from gridmodel.units import microseconds
@@ -85,6 +86,13 @@ class EdgeNode:
         if self._transfer is not None:
             self._transfer.position = Side.NOWHERE
 
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return frames it refused and sheds it decided alone."""
+        return (
+            Kpi("refused_frame_count", self._link.refused_count, "frames that failed a check"),
+            Kpi("local_shed_count", self._shedding.shed_count, "sheds on frequency alone"),
+        )
+
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return contacts, frames and the next instant that matters."""
         before = self._state
@@ -133,6 +141,7 @@ class EdgeNode:
 
     def _observe(self, now_us: int, seen: Observations) -> None:
         """Take the readings."""
+        was_healthy = self._supply.healthy
         supply = seen.meters["supply"]
         if self._transfer is not None:
             self._grid.observe(now_us, seen.meters["grid"])
@@ -142,9 +151,10 @@ class EdgeNode:
             self._supply.healthy = self._transfer.position != Side.NOWHERE
         else:
             self._supply.observe(now_us, supply)
-        if not self._supply.healthy:
+        if was_healthy and not self._supply.healthy:
             self._shedding.forget_order()
-        elif not self._on_public_grid():
+            self._order_count = 0
+        elif self._supply.healthy and not self._on_public_grid():
             self._shedding.observe(now_us, supply.f_hz if supply.v_v > 0 else 50.0)
 
     def _on_public_grid(self) -> bool:

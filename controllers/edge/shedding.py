@@ -37,6 +37,7 @@ class Shedding:
     local_mask: int = ALL
     local_until_us: int = 0
     f_hz: float = 0.0
+    shed_count: int = 0
 
     def order(self, mask: int, valid_us: int) -> None:
         """Take an order of the coordinator."""
@@ -59,6 +60,7 @@ class Shedding:
         if f_hz < self.config.second_hz:
             wanted = CRITICAL
         if wanted != ALL:
+            self.shed_count += self.local_mask & wanted != self.local_mask
             self.local_mask &= wanted
             self.local_until_us = now_us + microseconds(self.config.lockout_s)
 

@@ -33,9 +33,9 @@ class TransferSwitch:
 
     def decide(self, now_us: int, grid: Supply, island: Supply) -> None:
         """Move by the health of both supplies; the public grid comes first."""
-        if self.position == Side.GRID and not grid.healthy:
-            self._open(now_us)
-        elif self.position == Side.ISLAND and (not island.healthy or grid.ready(now_us)):
+        if (self.position == Side.GRID and not grid.healthy) or (
+            self.position == Side.ISLAND and (not island.healthy or grid.ready(now_us))
+        ):
             self._open(now_us)
         elif self.position == Side.NOWHERE and now_us >= self.opened_us + microseconds(
             self.config.gap_s

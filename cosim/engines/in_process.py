@@ -11,16 +11,16 @@ import numpy as np
 
 from cosim.clock import Slot, arrival_us, newest
 from cosim.federation import Federation, Member, message_ports, signals
-from cosim.freeze import Freezer, check_next, check_ports, freeze_message
-from gridmodel.errors import FederateError, FeedertwinError
+from cosim.freeze import check_next, check_ports, freeze_message, freezer
+from gridmodel.errors import FederateError
 from gridmodel.federate import Inputs, Message, Messages, Signal
 
 
 class Recorder(Protocol):
     """What an engine tells of a run."""
 
-    def signals(self, index: int, t_us: int, values: dict[str, Any]) -> None:
-        """Take the signals a federate sent."""
+    def writer(self, index: int) -> Callable[[int, dict[str, Any]], None] | None:
+        """Return what takes the signals a federate sends: instant, value by port."""
 
     def message(self, index: int, port: str, t_us: int, sequence: int, message: Message) -> None:
         """Take a message a federate sent."""
@@ -30,8 +30,8 @@ class _Desk:
     """One federate at work: its inputs, inbox and the links that leave it."""
 
     __slots__ = (
-        "due_us", "freezers", "inbox", "index", "inputs", "level", "member", "message_in",
-        "message_links", "pulls", "sequence", "slots",
+        "due_us", "inbox", "index", "inputs", "level", "member", "message_in",
+        "message_links", "outlets", "pulls", "record", "sequence", "slots",
     )  # fmt: skip
 
     def __init__(self, member: Member) -> None:
@@ -42,10 +42,14 @@ class _Desk:
         self.inputs = Inputs()
         self.inbox: list[tuple[int, int, int, str, Message]] = []  # arrival, sender, sequence
         self.sequence = 0
+        self.record: Callable[[int, dict[str, Any]], None] | None = None
         self.message_in = [port.name for port in message_ports(member.inputs.values())]
         self.inputs.messages = dict.fromkeys(self.message_in, ())
-        self.freezers = {p.name: Freezer(member.name, p) for p in signals(member.outputs.values())}
-        self.slots: dict[str, Slot] = {}  # by output port
+        self.slots = {port.name: Slot(None) for port in signals(member.outputs.values())}
+        self.outlets = {
+            port.name: (freezer(member.name, port), self.slots[port.name])
+            for port in signals(member.outputs.values())
+        }
         self.pulls: list[tuple[str, Slot, bool]] = []  # input port, where from, delayed
         self.message_links: dict[str, list[tuple[_Desk, str, bool]]] = {}
 
@@ -75,13 +79,16 @@ class InProcess:
         self.steps = 0
         self._wire()
         for desk in self._desks:
+            desk.record = recorder.writer(desk.index) if recorder is not None else None
             self._schedule(desk)
+
+    def desk(self, name: str) -> _Desk:
+        """Return a federate's desk: what it was given last."""
+        return next(desk for desk in self._desks if desk.member.name == name)
 
     def _wire(self) -> None:
         by_name = {desk.member.name: desk for desk in self._desks}
         for desk in self._desks:
-            for port in signals(desk.member.outputs.values()):
-                desk.slots[port.name] = Slot(None)
             for signal in signals(desk.member.inputs.values()):
                 if signal.initial is not None and signal.shape is not None:
                     desk.inputs[signal.name] = _initial(signal, signal.shape, signal.initial)
@@ -165,7 +172,8 @@ class InProcess:
             problem = f"{type(error).__name__}: {error}"
             raise FederateError(desk.member.name, t_us, problem) from error
         self.steps += 1
-        check_next(desk.member.name, t_us, next_us)
+        if next_us is not None and (type(next_us) is not int or next_us <= t_us):
+            check_next(desk.member.name, t_us, next_us)
         desk.due_us = next_us
         self._send(desk, t_us, outputs)
         self._schedule(desk)
@@ -181,20 +189,22 @@ class InProcess:
 
     def _send(self, desk: _Desk, t_us: int, outputs: Any) -> None:
         """Freeze what a federate says and hand it to slots, inboxes and the record."""
-        name, freezers = desk.member.name, desk.freezers
+        outlets = desk.outlets
         sent: dict[str, Any] = {}
         for port, value in outputs.items():
-            freezer = freezers.get(port)
-            if freezer is not None:
-                sent[port] = frozen = freezer(t_us, value)
-                desk.slots[port].put(t_us, frozen)
+            outlet = outlets.get(port)
+            if outlet is not None:
+                freeze, slot = outlet
+                sent[port] = frozen = freeze(t_us, value)
+                slot.put(t_us, frozen)
             elif port in desk.member.outputs:
+                name = desk.member.name
                 for message in value:
                     self._post(desk, port, t_us, freeze_message(name, port, t_us, message))
             else:
-                check_ports(name, t_us, outputs, desk.member.outputs)
-        if sent and self._recorder is not None:
-            self._recorder.signals(desk.index, t_us, sent)
+                check_ports(desk.member.name, t_us, outputs, desk.member.outputs)
+        if sent and desk.record is not None:
+            desk.record(t_us, sent)
 
     def _post(self, desk: _Desk, port: str, t_us: int, message: Message) -> None:
         """Put a message into the inboxes of its receivers."""

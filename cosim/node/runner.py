@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gridmodel.control import Alarm, Controller, Observations
-from gridmodel.ports import Inverter, Meter, Radio, Relay
+from gridmodel.kpi import Kpi
+from gridmodel.ports import Inverter, Meter, Relay
 
 #: Frames that wait for the radio beyond this are dropped, the oldest first: a
 #: measurement that is late is worth less than the next one.
-QUEUE_LENGTH = 8
+QUEUE_LENGTH = 64
 
 
 class NodeRunner:
@@ -45,6 +46,10 @@ class NodeRunner:
         self._controller.boot(now_us)
         self._controller_wake_us = self.wake_us = now_us
         self.alarms = ()
+
+    def kpis(self) -> tuple[Kpi, ...]:
+        """Return the controller's key figures so far."""
+        return self._controller.kpis()
 
     def step(self, now_us: int) -> None:
         """Run one turn of the loop."""

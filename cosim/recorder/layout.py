@@ -13,51 +13,71 @@ import pyarrow as pa
 from gridmodel.federate import Signal
 
 TIME = "t_us"
-_KINDS: dict[type, tuple[str, pa.DataType]] = {
-    float: ("f", pa.float64()),
-    int: ("i", pa.int64()),
-    bool: ("b", pa.bool_()),
+#: By type of signal: code in a row (struct module), type in memory, type in a table.
+KINDS: dict[str, tuple[str, str, pa.DataType]] = {
+    "float": ("d", "<f8", pa.float64()),
+    "int": ("q", "<i8", pa.int64()),
+    "bool": ("?", "?", pa.bool_()),
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One signal's place in a row.
-
-    ``kind`` is the block (``f``, ``i`` or ``b``), ``start`` and ``width`` the place in it.
-    """
+    """One signal in a row: its type, its width, and the names of its elements."""
 
     name: str
     kind: str
-    start: int
     width: int
     scalar: bool
     parts: tuple[str, ...]
     unit: str
     about: str
 
+    @property
+    def code(self) -> str:
+        """Its code in a row: a number, or the bytes of an array."""
+        code, memory, _ = KINDS[self.kind]
+        return code if self.scalar else f"{self.width * np.dtype(memory).itemsize}s"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """Its type in a table."""
+        return KINDS[self.kind][2]
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns of a federate's table and the widths of the three blocks of a row."""
+    """Columns of a federate's table.
+
+    A row ends with its stamp, the instant plus one, so that a row that was cut off in the
+    middle, or never written, has none.
+    """
 
     columns: tuple[Column, ...]
-    widths: dict[str, int]
 
     @property
-    def row_bytes(self) -> int:
-        """Size of a row, with its time. [B]"""
-        return 8 + 8 * (self.widths["f"] + self.widths["i"]) + self.widths["b"]
+    def code(self) -> str:
+        """The row in the language of the struct module."""
+        return "<" + "".join(column.code for column in self.columns) + "q"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The row in the language of NumPy."""
+        fields = [
+            (c.name, KINDS[c.kind][1]) if c.scalar else (c.name, KINDS[c.kind][1], (c.width,))
+            for c in self.columns
+        ]
+        return np.dtype([*fields, (TIME, "<i8")])
 
     @property
     def chunk_rows(self) -> int:
         """Rows of a chunk: about a megabyte, 64 to 4096."""
-        return int(min(max(1_000_000 // self.row_bytes, 64), 4096))
+        return int(min(max(1_000_000 // self.dtype.itemsize, 64), 4096))
 
     def stream_schema(self) -> pa.Schema:
         """Return the schema of the live stream: one list column a signal."""
         fields = [pa.field(TIME, pa.int64())]
-        fields += [pa.field(c.name, pa.list_(_type(c.kind), c.width)) for c in self.columns]
+        fields += [pa.field(c.name, pa.list_(c.arrow, c.width)) for c in self.columns]
         return pa.schema(fields)
 
     def table_schema(self) -> pa.Schema:
@@ -65,42 +85,32 @@ class Layout:
         fields = [pa.field(TIME, pa.int64(), metadata={"unit": "us", "about": "instant"})]
         for c in self.columns:
             meta = {"unit": c.unit, "about": c.about}
-            fields += [pa.field(name, _type(c.kind), metadata=meta) for name in c.parts]
+            fields += [pa.field(name, c.arrow, metadata=meta) for name in c.parts]
         return pa.schema(fields, metadata={"layout": self.to_json()})
 
     def to_json(self) -> str:
         """Return the layout as text."""
-        return json.dumps({"columns": [asdict(c) for c in self.columns], "widths": self.widths})
+        return json.dumps([asdict(column) for column in self.columns])
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Layout:
         """Return the layout that `to_json` wrote."""
-        data = json.loads(text)
-        columns = tuple(Column(**{**c, "parts": tuple(c["parts"])}) for c in data["columns"])
-        return cls(columns, data["widths"])
-
-
-def _type(kind: str) -> pa.DataType:
-    return {k: t for k, t in _KINDS.values()}[kind]
+        columns = [Column(**{**c, "parts": tuple(c["parts"])}) for c in json.loads(text)]
+        return cls(tuple(columns))
 
 
 def layout(signals: Sequence[Signal]) -> Layout:
-    """Return the layout of a federate's output signals."""
-    widths = {"f": 0, "i": 0, "b": 0}
+    """Return the layout of a federate's output signals; empty arrays are left out."""
     columns = []
     for signal in signals:
-        kind, _ = _KINDS[signal.dtype]
-        shape = signal.shape or ()
-        width = int(np.prod(shape, dtype=int)) if shape else 1
-        if width == 0:
-            continue
-        start = widths[kind]
-        widths[kind] += width
-        parts = part_names(signal)
-        columns.append(
-            Column(signal.name, kind, start, width, not shape, parts, signal.unit, signal.about)
-        )
-    return Layout(tuple(columns), widths)
+        shape: tuple[Any, ...] = signal.shape or ()
+        width = int(np.prod(shape, dtype=int))
+        if width > 0:
+            kind, parts = signal.dtype.__name__, part_names(signal)
+            columns.append(
+                Column(signal.name, kind, width, not shape, parts, signal.unit, signal.about)
+            )
+    return Layout(tuple(columns))
 
 
 def part_names(signal: Signal) -> tuple[str, ...]:

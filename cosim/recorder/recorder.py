@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,23 +40,19 @@ class Recorder:
                 self._tables.append(table)
             self._messages = MessageTable(live / f"_{MESSAGES}")
         except OSError as error:
-            raise _record_error(error) from error
+            raise record_error(error) from error
 
-    def signals(self, index: int, t_us: int, values: dict[str, Any]) -> None:
-        """Take the signals a federate sent."""
+    def writer(self, index: int) -> Callable[[int, dict[str, Any]], None] | None:
+        """Return what takes the signals a federate sends: instant, value by port."""
         table = self._tables[index]
-        if table is not None:
-            try:
-                table.write(t_us, values)
-            except OSError as error:
-                raise _record_error(error) from error
+        return None if table is None else table.write
 
     def message(self, index: int, port: str, t_us: int, sequence: int, message: Message) -> None:
         """Take a message a federate sent."""
         try:
             self._messages.write(self._names[index], port, t_us, sequence, message)
         except OSError as error:
-            raise _record_error(error) from error
+            raise record_error(error) from error
 
     def take_over(self, folder: Path, before_us: int) -> None:
         """Copy what an earlier run recorded before an instant."""
@@ -75,10 +72,13 @@ class Recorder:
                     failed = error if isinstance(error, OSError) else OSError(str(error))
                     table.abandon()
         if failed is not None:
-            raise _record_error(failed) from failed
+            raise record_error(failed) from failed
 
 
-def _record_error(error: OSError) -> RecordError:
+def record_error(error: OSError) -> RecordError:
+    """Return what a failed write means, and what to do."""
+    if isinstance(error, RecordError):
+        return error
     if error.errno == errno.ENOSPC:
         return RecordError(
             errno.ENOSPC,

@@ -77,7 +77,7 @@ class Modem(Settings):
 
 
 @cache
-def airtime_us(  # noqa: PLR0913  the seven settings of the formula, each by its own name
+def airtime_us(
     payload_bytes: int,
     spreading_factor: int = 7,
     bandwidth_khz: float = 125.0,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-import numpy as np
 from annotated_types import Gt, Le
 from pydantic import Field
 
@@ -37,7 +36,7 @@ class CheckMeter(Federate):
         self._terms = config.terms
         self._ports = tuple(f"{term}_kw" for term in config.terms)
         self._last_us = 0
-        self._energy_kwh = np.zeros(len(config.terms))
+        self._energy_kwh = [0.0] * len(config.terms)
         self._worst_pu = 0.0
         self.inputs = tuple(
             Signal(port, None, about="mean power since the last step, injection positive")
@@ -57,10 +56,13 @@ class CheckMeter(Federate):
         """Add up the interval that ends now."""
         hours = (t_us - self._last_us) / US_PER_S / 3600.0
         self._last_us = t_us
-        terms = np.array([np.sum(inputs[port]) for port in self._ports])
-        self._energy_kwh += terms * hours
-        residual = float(terms.sum())
-        throughput = 0.5 * float(np.abs(terms).sum())
+        values = (inputs[port] for port in self._ports)
+        terms = [value if type(value) is float else float(value.sum()) for value in values]
+        residual = throughput = 0.0
+        for k, term in enumerate(terms):
+            self._energy_kwh[k] += term * hours
+            residual += term
+            throughput += 0.5 * abs(term)
         if hours > 0 and throughput > 0:
             self._worst_pu = max(self._worst_pu, abs(residual) / throughput)
         return {"residual_kw": residual, "throughput_kw": throughput}, t_us + self.period_us

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numba import njit
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gridmodel.errors import Fault, ScenarioError
@@ -14,6 +16,7 @@ from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 
 DAY_S = 86_400.0
+Array = NDArray[np.float64]
 Share = Annotated[float, Ge(0.0), Le(1.0)]
 HourOfDay = Annotated[float, Ge(0.0), Lt(24.0)]
 
@@ -42,6 +45,36 @@ class ElectricVehiclesConfig(Settings):
     )
 
 
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _charge(
+    house: NDArray[np.int64], p_kw: Array, supplied_pu: Array, soc_per_kw: Array, soc: Array
+) -> float:
+    """Add what the last interval delivered to each car; return its power. [kW]"""
+    delivered_kw = 0.0
+    for car in range(house.shape[0]):
+        power = -p_kw[car] * supplied_pu[house[car]]
+        delivered_kw += power
+        soc[car] += power * soc_per_kw[car]
+    return delivered_kw
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _draw(
+    house: NDArray[np.int64],
+    home: NDArray[np.bool_],
+    closed: NDArray[np.bool_],
+    hungry: NDArray[np.bool_],
+    charger_kw: Array,
+    p_kw: Array,
+    at_house: Array,
+) -> None:
+    """Fill what each car draws, and add it up at its house."""
+    for car in range(house.shape[0]):
+        charging = home[car] and hungry[car] and closed[house[car], 2]
+        p_kw[car] = -charger_kw[car] if charging else 0.0
+        at_house[house[car]] += p_kw[car]
+
+
 class ElectricVehicles(Federate):
     """A fleet of cars as one array; the deferrable circuit of the house feeds the charger.
 
@@ -53,7 +86,7 @@ class ElectricVehicles(Federate):
     needs_network = True
     dynamic = (
         "_rng", "_soc", "_leaves_s", "_arrives_s", "_trip_kwh", "_home", "_p_kw", "_day",
-        "_last_us", "_charged_kwh",
+        "_last_us", "_charged_kwh", "_next_change_s",
     )  # fmt: skip
 
     def __init__(self, config: ElectricVehiclesConfig, context: BuildContext) -> None:
@@ -74,6 +107,7 @@ class ElectricVehicles(Federate):
         self._home = np.ones(len(cars), dtype=np.bool_)
         self._p_kw = np.zeros(len(cars))
         self._day = -1
+        self._next_change_s = 0.0
         self._last_us = 0
         self._charged_kwh = 0.0
         self._houses = len(names)
@@ -108,15 +142,27 @@ class ElectricVehicles(Federate):
         """Book what was delivered, let cars come and go, and charge."""
         hours = (t_us - self._last_us) / US_PER_S / 3600.0
         self._last_us = t_us
-        energy = -self._p_kw * inputs["supplied_pu"][self._house] * hours
-        self._charged_kwh += float(energy.sum())
-        self._soc = self._soc + energy * self._config.efficiency_pu / self._e_kwh
-        self._come_and_go(t_us / US_PER_S)
-        allowed = self._home & inputs["closed"][self._house, 2] & (self._soc < self._target)
-        self._p_kw = np.where(allowed, -self._charger_kw, 0.0)
-        delivered_kw = -float(energy.sum()) / hours if hours > 0 else 0.0
-        at_house = np.bincount(self._house, self._p_kw, minlength=self._houses)
-        outputs = {"p_kw": at_house, "soc_pu": self._soc, "delivered_kw": delivered_kw}
+        delivered_kw = _charge(
+            self._house,
+            self._p_kw,
+            inputs["supplied_pu"],
+            hours * self._config.efficiency_pu / self._e_kwh,
+            self._soc,
+        )
+        self._charged_kwh += delivered_kw * hours
+        if t_us / US_PER_S >= self._next_change_s:
+            self._come_and_go(t_us / US_PER_S)
+        at_house = np.zeros(self._houses)
+        _draw(
+            self._house,
+            self._home,
+            inputs["closed"],
+            self._soc < self._target,
+            self._charger_kw,
+            self._p_kw,
+            at_house,
+        )
+        outputs = {"p_kw": at_house, "soc_pu": self._soc, "delivered_kw": -delivered_kw}
         return outputs, t_us + self.period_us
 
     def kpis(self) -> tuple[Kpi, ...]:
@@ -136,6 +182,8 @@ class ElectricVehicles(Federate):
             back, np.maximum(self._soc - self._trip_kwh / self._e_kwh, 0.0), self._soc
         )
         self._home = ~away
+        changes = np.concatenate([self._leaves_s, self._arrives_s, [(day + 1) * DAY_S]])
+        self._next_change_s = float(changes[changes > t_s].min())
 
     def _plan(self, day: int) -> None:
         """Draw the day's departures, arrivals and trips."""

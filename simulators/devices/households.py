@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gridmodel.codes import CIRCUITS
-from gridmodel.federate import BuildContext, Federate, Inputs, Kpi, Messages, Signal, Step
+from gridmodel.federate import BuildContext, Federate, Inputs, Kpi, Signal, Step
 from gridmodel.ingest.profiles import Profiles, read_profiles
 from gridmodel.settings import Settings
 from gridmodel.units import US_PER_S, microseconds
@@ -69,9 +69,9 @@ def _account(
     delivered_kw = 0.0
     for house in range(drawn.shape[0]):
         for kind in range(3):
-            power = drawn[house, kind] * supplied_pu[house]
-            delivered_kw += power
-            served_kwh[house, kind] += power * hours
+            delivered_kw += drawn[house, kind] * supplied_pu[house]
+            # What a high frequency makes a load draw beyond its demand serves nobody.
+            served_kwh[house, kind] += drawn[house, kind] * min(supplied_pu[house], 1.0) * hours
         if supplied_pu[house] < 0.5 or drawn[house, 0] <= 0.0:
             dark_h[house] += hours
     return delivered_kw

@@ -37,7 +37,7 @@ from gridmodel.federate import (
 from gridmodel.metering import MeterScale
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 from gridmodel.settings import Settings, near
-from gridmodel.units import US_PER_S, microseconds
+from gridmodel.units import microseconds
 from gridmodel.wire.frames import COORDINATOR, EVERYONE
 from gridmodel.wire.lora import Modem
 from gridmodel.wire.seal import OVERHEAD_BYTES, peek
@@ -49,6 +49,7 @@ SUPPLY, SIDES, TIE = "supply", ("grid", "island"), "tie"
 V, I, P, F = range(4)
 #: Fewer volts than this make no frequency reading. [V]
 DARK_V = 10.0
+NEVER_US = np.iinfo(np.int64).max
 
 
 class Crash(Settings):
@@ -88,20 +89,60 @@ class FirmwareConfig(Settings):
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _read_and_compare(readings: Array, steps: Array, bounds: Array, due: NDArray[np.bool_]) -> None:
-    """Round readings to the converter's steps and mark nodes whose alarm rings.
+def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
+    rows: NDArray[np.int64],
+    v_v: Array,
+    p_kw: Array,
+    vehicles_p_kw: Array,
+    q_kvar: Array,
+    sides: Array,
+    on_grid: NDArray[np.bool_],
+    wrong: Array,
+    steps: Array,
+    bounds: Array,
+    readings: Array,
+    due: NDArray[np.bool_],
+) -> None:
+    """Take all readings in the converters' steps and mark nodes whose alarm rings.
 
-    Shapes: readings (n, meters, 4), steps (4,), bounds (n, meters, 4), due (n,).
+    Parameters
+    ----------
+    rows : ndarray, shape (n,)
+        The nodes' customers.
+    v_v, p_kw, vehicles_p_kw, q_kvar : ndarray, shape (n_customer,)
+        Voltage and power at each customer.
+    sides : ndarray, shape (2, 2)
+        Voltage and frequency of the public grid and of the island. [V] [Hz]
+    on_grid : ndarray, shape (n,)
+        Nodes whose customer is on the public grid by a transfer switch.
+    wrong : ndarray, shape (n, 4, 2)
+        Factor and offset of each reading of the supply.
+    steps : ndarray, shape (4,)
+        Steps of voltage, current, power and frequency.
+    bounds, readings : ndarray, shape (n, n_meter, 4)
+        Alarm bounds, and where the readings go.
+    due : ndarray, shape (n,)
+        Set where an alarm rings.
     """
-    for node in range(readings.shape[0]):
+    for node in range(rows.shape[0]):
+        row = rows[node]
+        v = v_v[row]
+        power = p_kw[row] + vehicles_p_kw[row]
+        supply = readings[node, 0]
+        supply[V] = v
+        supply[I] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
+        supply[P] = power
+        supply[F] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
+        for kind in range(4):
+            supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
+        for meter in range(1, readings.shape[1]):
+            readings[node, meter, V] = sides[meter - 1, 0]
+            readings[node, meter, F] = sides[meter - 1, 1]
         for meter in range(readings.shape[1]):
+            r, b = readings[node, meter], bounds[node, meter]
             for kind in range(4):
-                readings[node, meter, kind] = (
-                    np.rint(readings[node, meter, kind] / steps[kind]) * steps[kind]
-                )
-            v, f = readings[node, meter, V], readings[node, meter, F]
-            b = bounds[node, meter]
-            if v < b[0] or v > b[1] or f < b[2] or f > b[3]:
+                r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
+            if r[V] < b[0] or r[V] > b[1] or r[F] < b[2] or r[F] > b[3]:
                 due[node] = True
 
 
@@ -137,7 +178,9 @@ class Firmware(Federate):
         self._wake_us = np.zeros(n, dtype=np.int64)
         self._boots_us = np.full(n, -1, dtype=np.int64)
         self._wrong = np.tile([1.0, 0.0], (n, 4, 1))
-        self._wrong_until_us = np.zeros((n, 4), dtype=np.int64)
+        self._spoilt_until_us = np.full((n, 4), NEVER_US)
+        self._on_grid = np.full(n, config.transfer_switch)
+        self._down_count = 0
         self._modem_data = tuple(config.modem.model_dump().values())
         self._sample_us = 0
         self._counts = {"step": 0, "crash": 0, "move": 0}
@@ -193,6 +236,7 @@ class Firmware(Federate):
                 "v_v", (n,), initial=self._v_base, about="voltage at each customer of the street"
             ),
             Signal("p_kw", (n,), initial=0.0, about="power of each customer"),
+            Signal("vehicles_p_kw", (n,), initial=0.0, about="power of the chargers there"),
             Signal("q_kvar", (n,), initial=0.0, about="reactive power of each customer"),
             Signal("island_f_hz", about="frequency of the street"),
             Signal("grid_f_hz", initial=0.0, about="frequency of the public grid"),
@@ -235,39 +279,48 @@ class Firmware(Federate):
         for event in inputs.messages["events"]:
             self._suffer(t_us, event)
         due = self._wake_us <= t_us
-        self._receive(t_us, inputs.messages["frames"], due)
+        if inputs.messages["frames"]:
+            self._receive(t_us, inputs.messages["frames"], due)
         if t_us % self.period_us == 0:
             self._read(t_us, inputs, due)
-        self._boot(t_us, due)
-        outputs: dict[str, Any] = {"transmit": []}
-        moved = []
-        for node in np.flatnonzero(due).tolist():
-            if self._run(t_us, node, inputs, outputs["transmit"]):
-                moved.append(self._at[node])
-        if moved or t_us == 0:
+        if self._down_count:
+            self._boot(t_us, due)
+        outputs: dict[str, Any] = {}
+        if due.any():
+            self._run_all(t_us, due, inputs, outputs)
+        if t_us == 0:
             outputs.update(self._contacts())
+        sample = t_us - t_us % self.period_us + self.period_us
+        return outputs, min(sample, max(int(self._wake_us.min()), t_us + 1))
+
+    def _run_all(
+        self, t_us: int, due: NDArray[np.bool_], inputs: Inputs, outputs: dict[str, Any]
+    ) -> None:
+        """Run the programs that are due and collect what they did."""
+        outputs["transmit"] = []
+        nodes = np.flatnonzero(due).tolist()
+        moved = [node for node in nodes if self._run(t_us, node, inputs, outputs["transmit"])]
         if moved:
             self._counts["move"] += len(moved)
-            outputs["switched"] = [Message(t_us, "node", {"nodes": tuple(moved)})]
-        if due.any():
-            outputs["state"] = np.array([program.state for program in self._programs])
-            if self._config.inverter:
-                outputs["p_set_kw"] = self._terminals[0].p_set_kw
-        sample = t_us - t_us % self.period_us + self.period_us
-        wakes = self._wake_us[self._wake_us > t_us]
-        return outputs, min(sample, int(wakes.min())) if len(wakes) else sample
+            data = {"nodes": tuple(self._at[node] for node in moved)}
+            outputs["switched"] = [Message(t_us, "node", data)]
+            outputs.update(self._contacts())
+        outputs["state"] = np.array([program.state for program in self._programs])
+        if self._config.inverter:
+            outputs["p_set_kw"] = self._terminals[0].p_set_kw
 
     def _suffer(self, t_us: int, event: Message) -> None:
         """Let an event happen to a node."""
         node = self._at.index(event.data["node"])
         until = t_us + microseconds(60.0 * event.data["for_min"])
         if event.kind == "crash":
+            self._down_count += self._boots_us[node] < 0
             self._boots_us[node] = self._wake_us[node] = until
             self._counts["crash"] += 1
         else:
             kind = ("v_v", "i_a", "p_kw", "f_hz").index(event.data["quantity"])
             self._wrong[node, kind] = event.data["scale_pu"], event.data["offset"]
-            self._wrong_until_us[node, kind] = until
+            self._spoilt_until_us[node, kind] = until
 
     def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> None:
         """Hand frames to the radios they are addressed to."""
@@ -285,23 +338,30 @@ class Firmware(Federate):
 
     def _read(self, t_us: int, inputs: Inputs, due: NDArray[np.bool_]) -> None:
         """Take all readings and let the comparators mark nodes as due."""
-        r, rows = self._readings, self._rows
-        v = inputs["v_v"][rows]
-        r[:, 0, V] = v
-        apparent = np.hypot(inputs["p_kw"][rows], inputs["q_kvar"][rows])
-        r[:, 0, I] = 1e3 * apparent / np.maximum(v, DARK_V)
-        r[:, 0, P] = inputs["p_kw"][rows]
-        r[:, 0, F] = np.where(v > DARK_V, inputs["island_f_hz"], 0.0)
-        if self._config.transfer_switch:
-            r[:, 1, V], r[:, 1, F] = inputs["grid_v_pu"] * self._v_base, inputs["grid_f_hz"]
-            r[:, 2, V], r[:, 2, F] = inputs["island_v_pu"] * self._v_base, inputs["island_f_hz"]
-            on_grid = self._sides() == Side.GRID
-            r[on_grid, 0, F] = np.where(v[on_grid] > DARK_V, inputs["grid_f_hz"], 0.0)
-        wrong = self._wrong_until_us > t_us
-        if wrong.any():
-            spoilt = self._wrong[:, :, 0] * r[:, 0] + self._wrong[:, :, 1]
-            r[:, 0] = np.where(wrong, spoilt, r[:, 0])
-        _read_and_compare(r, self._steps, self._bounds, due)
+        sides = np.array(
+            [
+                [inputs["grid_v_pu"] * self._v_base, inputs["grid_f_hz"]],
+                [inputs["island_v_pu"] * self._v_base, inputs["island_f_hz"]],
+            ]
+        )
+        if t_us >= self._spoilt_until_us.min():
+            over = self._spoilt_until_us <= t_us
+            self._wrong[over] = (1.0, 0.0)
+            self._spoilt_until_us[over] = NEVER_US
+        _sample(
+            self._rows,
+            inputs["v_v"],
+            inputs["p_kw"],
+            inputs["vehicles_p_kw"],
+            inputs["q_kvar"],
+            sides,
+            self._on_grid,
+            self._wrong,
+            self._steps,
+            self._bounds,
+            self._readings,
+            due,
+        )
         self._sample_us = t_us
 
     def _boot(self, t_us: int, due: NDArray[np.bool_]) -> None:
@@ -310,6 +370,7 @@ class Firmware(Federate):
             due[node] = self._boots_us[node] <= t_us
             if due[node]:
                 self._boots_us[node] = -1
+                self._down_count -= 1
                 self._terminals[node].received.clear()
                 self._programs[node].boot(t_us)
 
@@ -351,6 +412,7 @@ class Firmware(Federate):
         if self._config.transfer_switch:
             side = np.full(self._customers, int(Side.GRID))
             side[self._rows] = self._sides()
+            self._on_grid = side[self._rows] == Side.GRID
             outputs["side"] = side
         return outputs
 
@@ -367,8 +429,8 @@ class Firmware(Federate):
         return "" if name in self._at else f"there is no node '{name}'. {near(name, self._at)}"
 
     def kpis(self) -> tuple[Kpi, ...]:
-        """Return how often programs ran and contacts moved."""
-        return tuple(
+        """Return how often programs ran and contacts moved, and the controllers' figures."""
+        own = tuple(
             Kpi(f"{name}_count", self._counts[name], about)
             for name, about in (
                 ("step", "program steps"),
@@ -376,11 +438,12 @@ class Firmware(Federate):
                 ("crash", "crashes"),
             )
         )
+        return (*own, *_together([program.kpis() for program in self._programs]))
 
     def snapshot(self) -> Any:
         """Return programs, terminals and timers."""
-        names = ("_readings", "_bounds", "_wake_us", "_boots_us", "_wrong", "_wrong_until_us",
-                 "_sample_us", "_counts", "_terminals")  # fmt: skip
+        names = ("_readings", "_bounds", "_wake_us", "_boots_us", "_wrong", "_spoilt_until_us",
+                 "_on_grid", "_down_count", "_sample_us", "_counts", "_terminals")  # fmt: skip
         own = copy.deepcopy({name: getattr(self, name) for name in names})
         return own, [program.snapshot() for program in self._programs]
 
@@ -394,6 +457,19 @@ class Firmware(Federate):
             setattr(self, name, value)
         for program, saved in zip(self._programs, programs, strict=True):
             program.restore(saved)
+
+
+def _together(by_program: Sequence[tuple[Kpi, ...]]) -> tuple[Kpi, ...]:
+    """Return the programs' figures as one: counts added up, of others the greatest."""
+    found: dict[str, Kpi] = {}
+    for kpi in (kpi for kpis in by_program for kpi in kpis):
+        old = found.get(kpi.name)
+        if old is not None:
+            both = (old.value, kpi.value)
+            value = sum(both) if kpi.name.endswith("_count") else max(both)
+            kpi = Kpi(kpi.name, value, kpi.about)
+        found[kpi.name] = kpi
+    return tuple(found.values())
 
 
 def _meters(config: FirmwareConfig) -> tuple[str, ...]:

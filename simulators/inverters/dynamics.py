@@ -24,9 +24,10 @@ NOWHERE, GRID, ISLAND = map(int, Side)
 LOAD_ISLAND_KW, LOAD_GRID_KW, LOSS_ISLAND_KW, LOSS_GRID_KW, GIVE_KW, TAKE_KW = range(6)
 P_SET_KW, SHIFT_HZ, SYNC, SLIP_HZ, GRID_ALIVE, GRID_DEV_HZ, DAMPING = range(6, 13)
 HELD = 13
-# What an interval gives: means, except the last three.
-M_ANCHOR_KW, M_GRID_KW, M_SUPPLY_ISLAND, M_SUPPLY_GRID, M_LOSS_KW, ROCOF, F_MIN, F_MAX = range(8)
-RESULTS = 8
+# What an interval gives: means first.
+M_ANCHOR_KW, M_GRID_KW, M_SUPPLY_ISLAND, M_SUPPLY_GRID, M_LOSS_KW = range(5)
+M_PV_KW, ROCOF, F_MIN, F_MAX, PV_SWITCHED = range(5, 10)
+RESULTS = 10
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -37,7 +38,7 @@ def _demand_factor(v_pu: float, dev_hz: float, f_nominal: float, damping: float)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def interval(  # noqa: PLR0913, PLR0915, C901  one loop, kept whole so that it compiles to one
+def interval(  # noqa: PLR0913, C901  one loop, kept whole so that it compiles to one
     count: int,
     h: float,
     a: Array,
@@ -70,7 +71,7 @@ def interval(  # noqa: PLR0913, PLR0915, C901  one loop, kept whole so that it c
     pv_mean_kw : ndarray, shape (n,)
         Receives the plants' mean power. [kW]
     result : ndarray, shape (RESULTS,)
-        Receives the means and extremes.
+        Receives the means and extremes, and whether a plant went in or out of service.
     """
     n = table.shape[0]
     f0 = a[gfm.F_NOMINAL]
@@ -89,11 +90,14 @@ def interval(  # noqa: PLR0913, PLR0915, C901  one loop, kept whole so that it c
         for k in range(n):
             at_grid = place[k] == GRID
             here = alive if at_grid else (place[k] == ISLAND and island_good)
+            ran = fleet[k, gfl.RUNNING]
             power = gfl.advance(
                 table[k], fleet[k], available_kw[k], here,
                 held[GRID_DEV_HZ] if at_grid else dev, 0.0 if at_grid else rocof, h,
             )  # fmt: skip
             pv_mean_kw[k] += power
+            if fleet[k, gfl.RUNNING] != ran:
+                result[PV_SWITCHED] = 1.0
             if at_grid:
                 pv_grid += power
             else:
@@ -144,5 +148,6 @@ def interval(  # noqa: PLR0913, PLR0915, C901  one loop, kept whole so that it c
                 held[LOAD_GRID_KW] * factor + held[LOSS_GRID_KW] - pv_grid - following
             )
     if count > 0:
-        result[:ROCOF] /= count
         pv_mean_kw /= count
+        result[M_PV_KW] = pv_mean_kw.sum() * count
+        result[:ROCOF] /= count

@@ -92,7 +92,7 @@ def frequency_limit_kw(p: Array, x: Array, dev: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
+def advance(
     p: Array, x: Array, available_kw: float, alive: bool, dev: float, rocof: float, h: float
 ) -> float:
     """Advance one inverter by one sub-step and return its power.

@@ -3,7 +3,7 @@
 The structure is that of REGFM_A1 (droop form) with the virtual swing of a synchronous
 machine added: frequency follows
 
-    f_target = f_set - mp f0 Pf / S + limiter,        Pf = P / (1 + s T)
+    f_target = f_set - mp f0 Pf / S,        Pf = P / (1 + s T)
     f = f_target / (1 + s 2 H mp)
 
 The first lag is the power filter T, the second the virtual inertia H: a droop with lag T
@@ -11,7 +11,10 @@ is a machine with H = T / (2 mp) (d'Arco and Suul, doi:10.1109/TSG.2013.2288000)
 act together as H + T / (2 mp). Both lags are integrated by their exact exponential.
 
 ``f_set`` carries the message to inverters that listen to frequency only: it rises from
-nominal with the battery's state of charge. Left out: reactive droop, virtual impedance
+nominal as the battery gets full and falls below it as the battery gets empty. A limiter,
+proportional and integral on the power beyond what the battery bears, moves it further
+until PV throttles or load is shed. The set-point moves no faster than its slew rate, so
+none of this adds to the rate of change after a disturbance. Left out: reactive droop, virtual impedance
 and current control; voltage is nominal at the terminal once the start ramp is over.
 """
 
@@ -39,29 +42,56 @@ MODES = tuple(mode.name.lower() for mode in AnchorMode)
 
 # Columns of its parameters.
 S_KVA, DROOP, TAU_FILTER, TAU_INERTIA, LIMITER, SLEW, START_S = range(7)
-PEAK_KW, RATED_KW, OVERLOAD_S, TAU_FOLLOW, F_NOMINAL = range(7, 12)
+(
+    PEAK_KW,
+    RATED_KW,
+    OVERLOAD_S,
+    TAU_FOLLOW,
+    F_NOMINAL,
+    LIMITER_PER_S,
+    REACH,
+    LIMITER_START,
+    OVERLOAD,
+) = range(7, 16)
+PARAMETERS = 16
 # Columns of its state.
-MODE, V_PU, DEV_HZ, SET_HZ, P_FILTERED_KW, P_KW, OVERLOADED_S, ANGLE_DEG, STOPS = range(9)
-STATES = 9
+(
+    MODE,
+    V_PU,
+    DEV_HZ,
+    SET_HZ,
+    P_FILTERED_KW,
+    P_KW,
+    OVERLOADED_S,
+    ANGLE_DEG,
+    STOPS,
+    OVER_HZ,
+    UNDER_HZ,
+) = range(11)
+STATES = 11
 
 
 class FrequencyShift(Settings):
-    """How the anchor tells PV inverters that the battery is getting full."""
+    """How the anchor tells the street by frequency that the battery is full or empty."""
 
-    soc_start_pu: Share = Field(0.88, description="state of charge where the shift begins")
+    soc_start_pu: Share = Field(0.88, description="state of charge where the rise begins")
     soc_full_pu: Share = Field(0.95, description="state of charge where it is greatest")
-    max_hz: NonNegative = Field(2.0, description="greatest shift over nominal")
+    max_hz: NonNegative = Field(2.0, description="greatest rise over nominal")
+    soc_low_pu: Share = Field(0.12, description="state of charge where the fall begins")
+    soc_empty_pu: Share = Field(0.07, description="state of charge where it is greatest")
+    min_hz: NonNegative = Field(1.4, description="greatest fall below nominal")
 
     @model_validator(mode="after")
     def _order(self) -> Self:
-        if self.soc_start_pu >= self.soc_full_pu:
-            raise ValueError("soc_start_pu must be below soc_full_pu")
+        if not self.soc_empty_pu < self.soc_low_pu < self.soc_start_pu < self.soc_full_pu:
+            raise ValueError("soc_empty_pu < soc_low_pu < soc_start_pu < soc_full_pu is asked for")
         return self
 
     def at(self, soc_pu: float) -> float:
         """Return the shift at a state of charge. [Hz]"""
-        part = (soc_pu - self.soc_start_pu) / (self.soc_full_pu - self.soc_start_pu)
-        return self.max_hz * min(max(part, 0.0), 1.0)
+        full = (soc_pu - self.soc_start_pu) / (self.soc_full_pu - self.soc_start_pu)
+        empty = (self.soc_low_pu - soc_pu) / (self.soc_low_pu - self.soc_empty_pu)
+        return self.max_hz * min(max(full, 0.0), 1.0) - self.min_hz * min(max(empty, 0.0), 1.0)
 
 
 class AnchorConfig(Settings):
@@ -73,13 +103,21 @@ class AnchorConfig(Settings):
     filter_s: Positive = Field(0.1, description="time constant of the power filter")
     inertia_s: NonNegative = Field(0.0, description="virtual inertia H besides the filter's")
     shift: FrequencyShift = Field(FrequencyShift(), description="frequency shift")
-    limiter_droop_pu: NonNegative = Field(
-        0.05, description="further droop on power beyond what the battery gives or takes"
+    limiter_start_pu: Share = Field(
+        0.97, description="limiter: begins at this part of what the battery gives or takes"
     )
-    slew_hz_per_s: Positive = Field(0.5, description="greatest rate of the frequency set-point")
+    limiter_droop_pu: NonNegative = Field(
+        0.05, description="limiter: frequency for rated power beyond its start, of nominal"
+    )
+    limiter_pu_per_s: NonNegative = Field(
+        0.1, description="limiter: rate of frequency for rated power beyond it, of nominal"
+    )
+    limiter_max_hz: NonNegative = Field(3.0, description="limiter: greatest shift either way")
+    slew_hz_per_s: Positive = Field(1.0, description="greatest rate of the frequency set-point")
     start_ramp_s: Positive = Field(5.0, description="voltage ramp of a black start")
     peak_pu: Positive = Field(1.5, description="power that trips at once, of the rating")
-    overload_s: Positive = Field(10.0, description="time beyond the battery's power that trips")
+    overload_pu: Positive = Field(1.1, description="power that trips in time, of the battery's")
+    overload_s: Positive = Field(10.0, description="that time")
     follow_s: Positive = Field(0.5, description="time constant of its power on the public grid")
 
     @property
@@ -94,7 +132,7 @@ class AnchorConfig(Settings):
 
 def parameters(config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float) -> Array:
     """Return the anchor's parameters as the kernel takes them."""
-    values = np.zeros(12)
+    values = np.zeros(PARAMETERS)
     values[S_KVA] = config.s_kva
     values[DROOP] = config.droop_pu
     values[TAU_FILTER] = config.filter_s
@@ -107,6 +145,10 @@ def parameters(config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float) -> 
     values[OVERLOAD_S] = config.overload_s
     values[TAU_FOLLOW] = config.follow_s
     values[F_NOMINAL] = f_nominal_hz
+    values[LIMITER_PER_S] = config.limiter_pu_per_s
+    values[REACH] = config.limiter_max_hz
+    values[LIMITER_START] = config.limiter_start_pu
+    values[OVERLOAD] = config.overload_pu
     return values
 
 
@@ -128,11 +170,17 @@ def advance_frequency(
         Length of the sub-step. [s]
     """
     x[P_FILTERED_KW] += (x[P_KW] - x[P_FILTERED_KW]) * -np.expm1(-h / p[TAU_FILTER])
+    per_kw = p[F_NOMINAL] / p[S_KVA]
+    over = -x[P_FILTERED_KW] - p[LIMITER_START] * take
+    under = x[P_FILTERED_KW] - p[LIMITER_START] * give
+    rate = p[LIMITER_PER_S] * per_kw * h
+    x[OVER_HZ] = min(max(x[OVER_HZ] + rate * over, 0.0), p[REACH])
+    x[UNDER_HZ] = min(max(x[UNDER_HZ] + rate * under, 0.0), p[REACH])
+    at_once = p[LIMITER] * per_kw * (max(over, 0.0) - max(under, 0.0))
+    wanted = set_hz + x[OVER_HZ] - x[UNDER_HZ] + at_once
     step = p[SLEW] * h
-    x[SET_HZ] += min(max(set_hz - x[SET_HZ], -step), step)
-    beyond = max(x[P_FILTERED_KW] - give, 0.0) - max(-x[P_FILTERED_KW] - take, 0.0)
-    droop_hz = p[F_NOMINAL] / p[S_KVA] * (p[DROOP] * x[P_FILTERED_KW] + p[LIMITER] * beyond)
-    target = x[SET_HZ] - droop_hz
+    x[SET_HZ] += min(max(wanted - x[SET_HZ], -step), step)
+    target = x[SET_HZ] - p[DROOP] * per_kw * x[P_FILTERED_KW]
     if p[TAU_INERTIA] > 0.0:
         x[DEV_HZ] += (target - x[DEV_HZ]) * -np.expm1(-h / p[TAU_INERTIA])
     else:
@@ -144,13 +192,13 @@ def overloaded(p: Array, x: Array, give: float, take: float, h: float) -> bool:
     """Advance the overload timer; return whether the anchor must trip.
 
     At once on more than its peak, or when the battery is empty or full and the street
-    asks it to go on; after ``overload_s`` on more than the battery's rated power.
+    asks it to go on; after ``overload_s`` on more than ``overload_pu`` of what it bears.
     """
     power = x[P_KW]
     if abs(power) > p[PEAK_KW]:
         return True
-    over_give, over_take = power > give, -power > take
-    if (over_give and give < p[RATED_KW]) or (over_take and take < p[RATED_KW]):
+    if (power > give and give < p[RATED_KW]) or (-power > take and take < p[RATED_KW]):
         return True
-    x[OVERLOADED_S] = x[OVERLOADED_S] + h if over_give or over_take else 0.0
+    over = power > p[OVERLOAD] * give or -power > p[OVERLOAD] * take
+    x[OVERLOADED_S] = x[OVERLOADED_S] + h if over else 0.0
     return x[OVERLOADED_S] > p[OVERLOAD_S]

@@ -208,9 +208,8 @@ class Island(Federate):
         result, pv_kw, supplied = self._integrate(elapsed_s, inputs)
         self._grid = (inputs["grid_v_pu"], inputs["grid_f_hz"], inputs["grid_angle_deg"])
         self._follow_grid()
-        self._book(t_us, elapsed_s, inputs["p_available_kw"], result, pv_kw)
-        x = self._x
-        running = self._fleet[:, gfl.RUNNING] > 0.0
+        self._book(t_us, elapsed_s, inputs["p_available_kw"], result)
+        x, running = self._x, self._ran
         outputs: dict[str, Any] = {
             "f_hz": self._frequency(),
             "v_pu": float(x[gfm.V_PU]),
@@ -224,8 +223,8 @@ class Island(Federate):
             "supplied_pu": supplied,
             "rocof_hz_per_s": float(result[dyn.ROCOF]),
         }
-        now = (int(x[gfm.MODE]), float(x[gfm.V_PU]), self._grid[0] > ALIVE_PU, running.tobytes())
-        if now != self._was:
+        now = (int(x[gfm.MODE]), float(x[gfm.V_PU]), self._grid[0] > ALIVE_PU)
+        if now != self._was or result[dyn.PV_SWITCHED]:
             data = {"mode": gfm.MODES[now[0]], "v_pu": now[1], "pv_count": int(running.sum())}
             outputs["switched"] = [Message(t_us, "island", data)]
             self._was = now
@@ -260,7 +259,7 @@ class Island(Federate):
         x[gfm.V_PU] = v_pu
         x[gfm.DEV_HZ] = x[gfm.SET_HZ] = dev_hz
         x[gfm.P_FILTERED_KW] = x[gfm.P_KW] = 0.0
-        x[gfm.OVERLOADED_S] = 0.0
+        x[gfm.OVERLOADED_S] = x[gfm.OVER_HZ] = x[gfm.UNDER_HZ] = 0.0
         x[gfm.ANGLE_DEG] = self._grid[2]
         self._past_hz[:] = dev_hz
 
@@ -326,7 +325,6 @@ class Island(Federate):
         elapsed_s: float,
         available_kw: Array,
         result: Array,
-        pv_kw: Array,
     ) -> None:
         """Keep the figures of the run."""
         x, hours = self._x, elapsed_s / 3600.0
@@ -337,16 +335,19 @@ class Island(Federate):
             e["rocof_max_hz_per_s"] = max(e["rocof_max_hz_per_s"], float(result[dyn.ROCOF]))
             self._energy["islanded_h"] += hours
             self._energy["pv_offered_kwh"] += float(available_kw.sum()) * hours
-            self._energy["pv_used_kwh"] += float(pv_kw.sum()) * hours
+            self._energy["pv_used_kwh"] += float(result[dyn.M_PV_KW]) * hours
+        if result[dyn.PV_SWITCHED]:
+            self._book_switching(t_us / US_PER_S)
+
+    def _book_switching(self, now_s: float) -> None:
+        """Count trips, and those that follow soon on entering service."""
         trips = self._fleet[:, gfl.TRIPS]
         new = trips > self._trips_seen
-        if new.any():
-            now_s = t_us / US_PER_S
-            self._cycles += int((new & (now_s - self._entered_s < CYCLE_S)).sum())
-            self._trips_seen = trips.copy()
-        entered = (self._fleet[:, gfl.RUNNING] > 0) & ~self._ran
-        self._entered_s[entered] = t_us / US_PER_S
-        self._ran = self._fleet[:, gfl.RUNNING] > 0
+        self._cycles += int((new & (now_s - self._entered_s < CYCLE_S)).sum())
+        self._trips_seen = trips.copy()
+        running = self._fleet[:, gfl.RUNNING] > 0
+        self._entered_s[running & ~self._ran] = now_s
+        self._ran = running
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return extremes, trips and what was curtailed."""

@@ -282,7 +282,7 @@ class Lora(Federate):
                 tally.outcomes[code] += 1
         self._send_on(packet, listeners, rssi, snr, outcome, outputs)
 
-    def _send_on(  # noqa: PLR0913
+    def _send_on(
         self,
         packet: Packet,
         listeners: NDArray[np.int64],

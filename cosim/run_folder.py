@@ -1,0 +1,110 @@
+"""Run folder: what a run leaves behind, and how to find it again.
+
+``run.json`` has the resolved scenario, seed, versions, timings, key figures and how it
+ended; ``signals/`` and ``messages.parquet`` the record; ``report.html`` the pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gridmodel.errors import RunError
+
+RUN_FILE = "run.json"
+_PACKAGES = ("feedertwin", "numpy", "numba", "opendssdirect.py", "pyarrow", "pydantic")
+
+
+def create(out: Path, name: str, now: datetime) -> Path:
+    """Make a folder for a run; two runs that start together get two folders."""
+    stamp = now.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        folder = out / (f"{name}-{stamp}" if attempt == 0 else f"{name}-{stamp}-{attempt + 1}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise RunError(f"no free folder for a run in {out}")
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return the content of ``run.json``.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run.
+    """
+    try:
+        data: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(
+            f"{folder} is no run: it has no {RUN_FILE}. List runs by 'feedertwin runs'."
+        ) from error
+    except ValueError as error:
+        raise RunError(f"{folder / RUN_FILE} is broken: {error}.") from error
+    return data
+
+
+def find(out: Path, name: str) -> Path:
+    """Return a run by path, by name, or the newest for ``last``.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    if name == "last":
+        newest = max(runs(out), default=None, key=lambda folder: folder.stat().st_mtime)
+        if newest is None:
+            raise RunError(f"there is no run in {out} yet. Start one by 'feedertwin run'.")
+        return newest
+    for folder in (Path(name), out / name):
+        if (folder / RUN_FILE).exists():
+            return folder
+    from gridmodel.settings import near
+
+    raise RunError(f"there is no run '{name}' in {out}. {near(name, [f.name for f in runs(out)])}")
+
+
+def runs(out: Path) -> Iterator[Path]:
+    """Yield all run folders, by name."""
+    if out.is_dir():
+        yield from sorted(folder for folder in out.iterdir() if (folder / RUN_FILE).exists())
+
+
+def environment() -> dict[str, Any]:
+    """Return versions and platform, for the record."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {
+        "packages": found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "command": sys.argv[1:],
+    }
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
