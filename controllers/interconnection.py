@@ -113,15 +113,16 @@ class Interconnection(Federate):
             self._gave_up = before in (ISLANDED, SYNCHRONISING) and self._state == OPEN
             self._since_us = t_us
             self._openings += before == TIED
+        if self._state == before and t_us > 0:
+            return {}, t_us + self.period_us
+        data = {"from": STATES[before], "to": STATES[self._state]}
         outputs: dict[str, Any] = {
             "tied": self._state == TIED,
             "form": self._state in (ISLANDED, SYNCHRONISING),
             "sync": self._state == SYNCHRONISING,
             "state": self._state,
+            "switched": [Message(t_us, "interconnection", data)] if t_us > 0 else [],
         }
-        if self._state != before:
-            data = {"from": STATES[before], "to": STATES[self._state]}
-            outputs["switched"] = [Message(t_us, "interconnection", data)]
         return outputs, t_us + self.period_us
 
     def _watch(self, t_us: int, inputs: Inputs) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import time
 import traceback
@@ -136,10 +137,13 @@ class _Runner:
         engine = InProcess(self._scenario.federation, recorder)
         if resume_from is not None:
             self._resume(engine, recorder, *resume_from)
+        gc.collect()
+        gc.freeze()  # what was built lives as long as the run: do not look through it again
         begin = time.perf_counter()
         with Interrupt() as interrupt:
             code, reason = self._drive(engine, interrupt)
         wall_s = time.perf_counter() - begin
+        gc.unfreeze()
         try:
             recorder.close()
             compact(self._folder)

@@ -10,23 +10,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from gridmodel.kpi import Kpi
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 
 
-@dataclass(frozen=True, slots=True)
-class Observations:
+class Observations(NamedTuple):
     """What a controller sees in one step: readings by meter name, contacts, inverter."""
 
     meters: Mapping[str, Measurement]
-    relays: Mapping[str, bool] = field(default_factory=dict)
+    relays: Mapping[str, bool] = MappingProxyType({})
     inverter: InverterState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(NamedTuple):
     """Bounds of one meter's reading; leaving them wakes the controller at once.
 
     The runner of every body compares each reading with them, as a comparator or a
@@ -47,8 +46,7 @@ class Alarm:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(NamedTuple):
     """What a controller wants done.
 
     Parameters
@@ -69,7 +67,7 @@ class Decisions:
 
     wake_us: int
     state: int = 0
-    relays: Mapping[str, bool] = field(default_factory=dict)
+    relays: Mapping[str, bool] = MappingProxyType({})
     frames: Sequence[bytes] = ()
     alarms: Sequence[Alarm] = ()
     p_set_kw: float | None = None

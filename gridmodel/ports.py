@@ -6,12 +6,10 @@ controller sees only the values these ports carry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """What a meter read at one place.
 
     Parameters
@@ -35,8 +33,7 @@ class Measurement:
     f_hz: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedFrame:
+class ReceivedFrame(NamedTuple):
     """A radio frame as the receiver gives it."""
 
     t_us: int
@@ -45,8 +42,7 @@ class ReceivedFrame:
     snr_db: float
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(NamedTuple):
     """What became of a frame given to the radio.
 
     Parameters
@@ -64,8 +60,7 @@ class SendResult:
     retry_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class InverterState:
+class InverterState(NamedTuple):
     """What a battery inverter tells its controller.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 
 from cosim.clock import Slot, arrival_us, newest
 from cosim.federation import Federation, Member, message_ports, signals
-from cosim.freeze import check_next, check_ports, freeze_message, freezer
+from cosim.freeze import Freezer, check_next, check_ports, freeze_message, freezer
 from gridmodel.errors import FederateError
 from gridmodel.federate import Inputs, Message, Messages, Signal
 
@@ -24,6 +24,10 @@ class Recorder(Protocol):
 
     def message(self, index: int, port: str, t_us: int, sequence: int, message: Message) -> None:
         """Take a message a federate sent."""
+
+
+#: What checks and freezes a signal, its slot, and the undelayed inputs it goes to.
+_Outlet = tuple[Freezer, Slot, list[tuple[Inputs, str]]]
 
 
 class _Desk:
@@ -46,11 +50,11 @@ class _Desk:
         self.message_in = [port.name for port in message_ports(member.inputs.values())]
         self.inputs.messages = dict.fromkeys(self.message_in, ())
         self.slots = {port.name: Slot(None) for port in signals(member.outputs.values())}
-        self.outlets = {
-            port.name: (freezer(member.name, port), self.slots[port.name])
+        self.outlets: dict[str, _Outlet] = {
+            port.name: (freezer(member.name, port), self.slots[port.name], [])
             for port in signals(member.outputs.values())
         }
-        self.pulls: list[tuple[str, Slot, bool]] = []  # input port, where from, delayed
+        self.pulls: list[tuple[str, Slot]] = []  # delayed inputs: port, where from
         self.message_links: dict[str, list[tuple[_Desk, str, bool]]] = {}
 
 
@@ -105,7 +109,10 @@ class InProcess:
             slot = source.slots[link.source_port]
             if given is not None:
                 target.inputs[port.name] = _initial(sent, sent.shape, given)
-            target.pulls.append((port.name, slot, link.delayed))
+            if link.delayed:
+                target.pulls.append((port.name, slot))
+            else:
+                source.outlets[link.source_port][2].append((target.inputs, port.name))
 
     def _schedule(self, desk: _Desk) -> None:
         """Put a federate's next own instant, or its next message, on the heap."""
@@ -157,8 +164,8 @@ class InProcess:
     def _step(self, desk: _Desk, t_us: int) -> None:
         """Let one federate step, and send on what it says."""
         inputs = desk.inputs
-        for port, slot, delayed in desk.pulls:
-            value = newest(slot, t_us, delayed)
+        for port, slot in desk.pulls:
+            value = newest(slot, t_us, True)
             if value is not None:  # nothing sent yet: the initial value stays
                 inputs[port] = value
         if desk.message_in:
@@ -194,9 +201,13 @@ class InProcess:
         for port, value in outputs.items():
             outlet = outlets.get(port)
             if outlet is not None:
-                freeze, slot = outlet
+                freeze, slot, targets = outlet
                 sent[port] = frozen = freeze(t_us, value)
                 slot.put(t_us, frozen)
+                # A target of an undelayed link has a higher level: it has yet to run in
+                # this instant, so what it is given now is the newest at or before it.
+                for target_inputs, target_port in targets:
+                    target_inputs[target_port] = frozen
             elif port in desk.member.outputs:
                 name = desk.member.name
                 for message in value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,24 @@ SCHEMA = pa.schema(
     ]
 )
 CHUNK = 1024
-Row = tuple[int, int, str, str, int, str, str]
+#: sent, arrival, sender, port, sequence, kind, content
+Row = tuple[int, int, str, str, int, str, dict[str, Any]]
 
 
 class MessageTable:
-    """Writes messages to a text journal at once and to an Arrow IPC stream in chunks."""
+    """Writes messages to a journal at once and to an Arrow IPC stream in chunks."""
 
     def __init__(self, stem: Path) -> None:
-        self._tail = stem.with_suffix(".journal").open("wb", buffering=0)
+        self._journal_path = stem.with_suffix(".journal")
+        self._journal = self._journal_path.open("wb", buffering=0)
         self._file = stem.with_suffix(".arrow").open("wb")
         self._stream = pa.ipc.new_stream(self._file, SCHEMA)
         self._rows: list[Row] = []
-        self._tail_path = stem.with_suffix(".journal")
 
     def write(self, sender: str, port: str, t_us: int, sequence: int, message: Message) -> None:
         """Add a message."""
-        data = json.dumps(dict(message.data), default=_plain)
-        row = (t_us, message.t_us, sender, port, sequence, message.kind, data)
-        self._tail.write(json.dumps(row).encode() + b"\n")
+        row = (t_us, message.t_us, sender, port, sequence, message.kind, dict(message.data))
+        self._journal.write(marshal.dumps(row))
         self._rows.append(row)
         if len(self._rows) == CHUNK:
             self._flush()
@@ -55,8 +56,8 @@ class MessageTable:
         self._stream.write_batch(_batch(self._rows))
         self._file.flush()
         self._rows.clear()
-        self._tail.seek(0)
-        self._tail.truncate()
+        self._journal.seek(0)
+        self._journal.truncate()
 
     def close(self) -> None:
         """End the stream."""
@@ -64,13 +65,13 @@ class MessageTable:
             self._flush()
         self._stream.close()
         self._file.close()
-        self._tail.close()
-        self._tail_path.unlink(missing_ok=True)
+        self._journal.close()
+        self._journal_path.unlink()
 
     def abandon(self) -> None:
         """Let go of the files as they are."""
         self._file.close()
-        self._tail.close()
+        self._journal.close()
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +81,8 @@ def _plain(value: Any) -> Any:
 
 
 def _batch(rows: list[Row]) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True))
+    texts = [(*row[:6], json.dumps(row[6], default=_plain)) for row in rows]
+    columns = list(zip(*texts, strict=True))
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=SCHEMA)
 
@@ -96,16 +98,21 @@ def messages_of(stem: Path) -> Iterator[pa.RecordBatch]:
                 yield batch
         except (pa.ArrowInvalid, OSError, StopIteration):
             pass
-    journal = stem.with_suffix(".journal")
-    rows: list[Row] = []
-    for line in journal.read_bytes().splitlines() if journal.exists() else ():
-        try:
-            row = tuple(json.loads(line))
-        except ValueError:
-            break  # cut off in the middle
-        if (row[2], row[4]) == seen:  # the chunk is in the stream already
-            rows.clear()
-            continue
-        rows.append(row)
+    rows = [row for row in _journal_of(stem.with_suffix(".journal"))]
+    if seen is not None:  # the chunk may be in both
+        known = [k for k, row in enumerate(rows) if (row[2], row[4]) == seen]
+        rows = rows[known[-1] + 1 :] if known else rows
     if rows:
         yield _batch(rows)
+
+
+def _journal_of(path: Path) -> Iterator[Row]:
+    """Yield the rows of a journal; one that was cut off in the middle ends it."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        while True:
+            try:
+                yield marshal.load(file)
+            except (EOFError, ValueError, TypeError):
+                return

@@ -41,7 +41,9 @@ class Battery(Federate):
     """
 
     Config = BatteryConfig
-    dynamic = ("_e_kwh", "_last_us", "_charged_kwh", "_discharged_kwh", "_lost_kwh", "_soc_min_pu")
+    dynamic = ("_e_kwh", "_last_us", "_charged_kwh", "_discharged_kwh", "_lost_kwh", "_soc_min_pu",
+        "_idle",
+    )  # fmt: skip
 
     def __init__(self, config: BatteryConfig) -> None:
         self._config = config
@@ -52,6 +54,7 @@ class Battery(Federate):
         self._discharged_kwh = 0.0
         self._lost_kwh = 0.0
         self._soc_min_pu = config.soc_pu
+        self._idle = False
         self.inputs = (
             Signal("p_kw", initial=0.0, about="mean power since the last step, discharge positive"),
         )
@@ -73,6 +76,9 @@ class Battery(Federate):
         hours = (t_us - self._last_us) / US_PER_S / 3600.0
         self._last_us = t_us
         p_kw = inputs["p_kw"]
+        idle, self._idle = self._idle, p_kw == 0.0
+        if idle and self._idle:
+            return {}, t_us + self.period_us
         stored_kw = -p_kw / c.efficiency_pu if p_kw > 0 else -p_kw * c.efficiency_pu
         self._e_kwh += stored_kw * hours
         loss_kw = -p_kw - stored_kw

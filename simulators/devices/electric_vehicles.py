@@ -67,12 +67,15 @@ def _draw(
     charger_kw: Array,
     p_kw: Array,
     at_house: Array,
-) -> None:
-    """Fill what each car draws, and add it up at its house."""
+) -> bool:
+    """Fill what each car draws, and add it up at its house; return whether any draws."""
+    anyone = False
     for car in range(house.shape[0]):
         charging = home[car] and hungry[car] and closed[house[car], 2]
         p_kw[car] = -charger_kw[car] if charging else 0.0
         at_house[house[car]] += p_kw[car]
+        anyone |= charging
+    return anyone
 
 
 class ElectricVehicles(Federate):
@@ -86,7 +89,7 @@ class ElectricVehicles(Federate):
     needs_network = True
     dynamic = (
         "_rng", "_soc", "_leaves_s", "_arrives_s", "_trip_kwh", "_home", "_p_kw", "_day",
-        "_last_us", "_charged_kwh", "_next_change_s",
+        "_last_us", "_charged_kwh", "_next_change_s", "_busy", "_told_kw",
     )  # fmt: skip
 
     def __init__(self, config: ElectricVehiclesConfig, context: BuildContext) -> None:
@@ -108,6 +111,8 @@ class ElectricVehicles(Federate):
         self._p_kw = np.zeros(len(cars))
         self._day = -1
         self._next_change_s = 0.0
+        self._busy = False
+        self._told_kw = 0.0
         self._last_us = 0
         self._charged_kwh = 0.0
         self._houses = len(names)
@@ -150,18 +155,25 @@ class ElectricVehicles(Federate):
             self._soc,
         )
         self._charged_kwh += delivered_kw * hours
-        if t_us / US_PER_S >= self._next_change_s:
+        changed = t_us / US_PER_S >= self._next_change_s
+        if changed:
             self._come_and_go(t_us / US_PER_S)
         at_house = np.zeros(self._houses)
-        _draw(
-            self._house,
-            self._home,
-            inputs["closed"],
-            self._soc < self._target,
-            self._charger_kw,
-            self._p_kw,
-            at_house,
+        busy, self._busy = (
+            self._busy,
+            _draw(
+                self._house,
+                self._home,
+                inputs["closed"],
+                self._soc < self._target,
+                self._charger_kw,
+                self._p_kw,
+                at_house,
+            ),
         )
+        told, self._told_kw = self._told_kw, delivered_kw
+        if not (busy or self._busy or changed) and delivered_kw == told:
+            return {}, t_us + self.period_us
         outputs = {"p_kw": at_house, "soc_pu": self._soc, "delivered_kw": -delivered_kw}
         return outputs, t_us + self.period_us
 

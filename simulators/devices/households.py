@@ -89,8 +89,10 @@ def _draw(  # noqa: PLR0913  a kernel takes its arrays one by one
     drawn: Array,
     p: Array,
     q: Array,
+    p_class: Array,
 ) -> None:
     """Fill what each circuit draws until the next step; deferrable energy may wait."""
+    p_class[:] = 0.0
     for house in range(demand.shape[0]):
         wanted = 0.0
         total = 0.0
@@ -106,6 +108,7 @@ def _draw(  # noqa: PLR0913  a kernel takes its arrays one by one
                 power += extra
             drawn[house, kind] = power if closed[house, kind] else 0.0
             total += drawn[house, kind]
+            p_class[kind] -= drawn[house, kind]
         p[house] = -total
         q[house] = -q_kvar[house] * (total / wanted) if wanted > 0.0 else 0.0
 
@@ -215,7 +218,7 @@ class Households(Federate):
         if block != self._block:
             self._synthesise(block)
         n = len(self._names)
-        p, q = np.empty(n), np.empty(n)
+        p, q, p_class = np.empty(n), np.empty(n), np.empty(3)
         _draw(
             self._demand[row],
             self._q[row],
@@ -227,11 +230,12 @@ class Households(Federate):
             self._drawn,
             p,
             q,
+            p_class,
         )
         outputs = {
             "p_kw": p,
             "q_kvar": q,
-            "p_class_kw": -self._drawn.sum(axis=0),
+            "p_class_kw": p_class,
             "delivered_kw": -delivered_kw,
         }
         return outputs, t_us + self.period_us

@@ -41,7 +41,7 @@ class Photovoltaics(Federate):
 
     Config = PhotovoltaicsConfig
     needs_network = True
-    dynamic = ("_rng", "_flicker", "_block", "_offer", "_offered_kwh")
+    dynamic = ("_rng", "_flicker", "_block", "_offer", "_offered_kwh", "_dark")
 
     def __init__(
         self, config: PhotovoltaicsConfig, context: BuildContext, profiles: Profiles
@@ -63,6 +63,8 @@ class Photovoltaics(Federate):
         self._block = -1
         self._offer = np.zeros((self._per_block, len(plants)))
         self._offered_kwh = 0.0
+        self._dark = False
+        self._ones = np.ones(len(plants))
         self.inputs = (
             Signal("transmission_pu", initial=1.0, about="part of the clear sky's light"),
         )
@@ -89,8 +91,11 @@ class Photovoltaics(Federate):
         if block != self._block:
             self._synthesise(block)
         offer = self._offer[row] * inputs["transmission_pu"]
-        self._offered_kwh += float(offer.sum()) * self._hours
-        return {"p_available_kw": offer}, t_us + self.period_us
+        total_kw = float(offer.dot(self._ones))
+        self._offered_kwh += total_kw * self._hours
+        dark, self._dark = self._dark, total_kw == 0.0
+        outputs = {} if dark and self._dark else {"p_available_kw": offer}
+        return outputs, t_us + self.period_us
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return the energy on offer."""

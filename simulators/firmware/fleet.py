@@ -102,7 +102,7 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
     bounds: Array,
     readings: Array,
     due: NDArray[np.bool_],
-) -> None:
+) -> bool:
     """Take all readings in the converters' steps and mark nodes whose alarm rings.
 
     Parameters
@@ -124,6 +124,7 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
     due : ndarray, shape (n,)
         Set where an alarm rings.
     """
+    anyone = False
     for node in range(rows.shape[0]):
         row = rows[node]
         v = v_v[row]
@@ -143,7 +144,8 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
             for kind in range(4):
                 r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
             if r[V] < b[0] or r[V] > b[1] or r[F] < b[2] or r[F] > b[3]:
-                due[node] = True
+                due[node] = anyone = True
+    return anyone
 
 
 class Firmware(Federate):
@@ -179,6 +181,9 @@ class Firmware(Federate):
         self._boots_us = np.full(n, -1, dtype=np.int64)
         self._wrong = np.tile([1.0, 0.0], (n, 4, 1))
         self._spoilt_until_us = np.full((n, 4), NEVER_US)
+        self._spoilt_next_us = int(NEVER_US)
+        self._wake_next_us = 0
+        self._due = np.zeros(n, dtype=np.bool_)
         self._on_grid = np.full(n, config.transfer_switch)
         self._down_count = 0
         self._modem_data = tuple(config.modem.model_dump().values())
@@ -278,20 +283,23 @@ class Firmware(Federate):
         """Take events and frames, read, and run the programs that are due."""
         for event in inputs.messages["events"]:
             self._suffer(t_us, event)
-        due = self._wake_us <= t_us
+        due = self._due
+        anyone = t_us >= self._wake_next_us
+        due[:] = self._wake_us <= t_us if anyone else False
         if inputs.messages["frames"]:
-            self._receive(t_us, inputs.messages["frames"], due)
+            anyone |= self._receive(t_us, inputs.messages["frames"], due)
         if t_us % self.period_us == 0:
-            self._read(t_us, inputs, due)
+            anyone |= self._read(t_us, inputs, due)
         if self._down_count:
             self._boot(t_us, due)
         outputs: dict[str, Any] = {}
-        if due.any():
+        if anyone:
             self._run_all(t_us, due, inputs, outputs)
+            self._wake_next_us = int(self._wake_us.min())
         if t_us == 0:
             outputs.update(self._contacts())
         sample = t_us - t_us % self.period_us + self.period_us
-        return outputs, min(sample, max(int(self._wake_us.min()), t_us + 1))
+        return outputs, min(sample, max(self._wake_next_us, t_us + 1))
 
     def _run_all(
         self, t_us: int, due: NDArray[np.bool_], inputs: Inputs, outputs: dict[str, Any]
@@ -316,14 +324,17 @@ class Firmware(Federate):
         if event.kind == "crash":
             self._down_count += self._boots_us[node] < 0
             self._boots_us[node] = self._wake_us[node] = until
+            self._wake_next_us = int(self._wake_us.min())
             self._counts["crash"] += 1
         else:
             kind = ("v_v", "i_a", "p_kw", "f_hz").index(event.data["quantity"])
             self._wrong[node, kind] = event.data["scale_pu"], event.data["offset"]
             self._spoilt_until_us[node, kind] = until
+            self._spoilt_next_us = int(self._spoilt_until_us.min())
 
-    def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> None:
-        """Hand frames to the radios they are addressed to."""
+    def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> bool:
+        """Hand frames to the radios they are addressed to; return whether any was."""
+        anyone = False
         for message in messages:
             data = message.data
             frame = data["frame"]
@@ -334,21 +345,24 @@ class Firmware(Federate):
                 if destination in (EVERYONE, self._addresses[node]) and self._boots_us[node] < 0:
                     received = ReceivedFrame(t_us, frame, data["rssi_dbm"][k], data["snr_db"][k])
                     self._terminals[node].received.append(received)
-                    due[node] = True
+                    due[node] = anyone = True
+        return anyone
 
-    def _read(self, t_us: int, inputs: Inputs, due: NDArray[np.bool_]) -> None:
-        """Take all readings and let the comparators mark nodes as due."""
+    def _read(self, t_us: int, inputs: Inputs, due: NDArray[np.bool_]) -> bool:
+        """Take all readings and mark nodes whose alarm rings; return whether any does."""
         sides = np.array(
             [
                 [inputs["grid_v_pu"] * self._v_base, inputs["grid_f_hz"]],
                 [inputs["island_v_pu"] * self._v_base, inputs["island_f_hz"]],
             ]
         )
-        if t_us >= self._spoilt_until_us.min():
+        if t_us >= self._spoilt_next_us:
             over = self._spoilt_until_us <= t_us
             self._wrong[over] = (1.0, 0.0)
             self._spoilt_until_us[over] = NEVER_US
-        _sample(
+            self._spoilt_next_us = int(self._spoilt_until_us.min())
+        self._sample_us = t_us
+        rings: bool = _sample(
             self._rows,
             inputs["v_v"],
             inputs["p_kw"],
@@ -362,7 +376,7 @@ class Firmware(Federate):
             self._readings,
             due,
         )
-        self._sample_us = t_us
+        return rings
 
     def _boot(self, t_us: int, due: NDArray[np.bool_]) -> None:
         """Keep crashed nodes down and start those whose time has come."""
@@ -443,7 +457,8 @@ class Firmware(Federate):
     def snapshot(self) -> Any:
         """Return programs, terminals and timers."""
         names = ("_readings", "_bounds", "_wake_us", "_boots_us", "_wrong", "_spoilt_until_us",
-                 "_on_grid", "_down_count", "_sample_us", "_counts", "_terminals")  # fmt: skip
+                 "_spoilt_next_us", "_wake_next_us", "_on_grid", "_down_count", "_sample_us",
+                 "_counts", "_terminals")  # fmt: skip
         own = copy.deepcopy({name: getattr(self, name) for name in names})
         return own, [program.snapshot() for program in self._programs]
 

@@ -92,9 +92,15 @@ def interval(  # noqa: PLR0913, C901  one loop, kept whole so that it compiles t
             here = alive if at_grid else (place[k] == ISLAND and island_good)
             ran = fleet[k, gfl.RUNNING]
             power = gfl.advance(
-                table[k], fleet[k], available_kw[k], here,
-                held[GRID_DEV_HZ] if at_grid else dev, 0.0 if at_grid else rocof, h,
-            )  # fmt: skip
+                table,
+                fleet,
+                k,
+                available_kw[k],
+                here,
+                held[GRID_DEV_HZ] if at_grid else dev,
+                0.0 if at_grid else rocof,
+                h,
+            )
             pv_mean_kw[k] += power
             if fleet[k, gfl.RUNNING] != ran:
                 result[PV_SWITCHED] = 1.0
@@ -122,9 +128,9 @@ def interval(  # noqa: PLR0913, C901  one loop, kept whole so that it compiles t
                 if held[SYNC] > 0.0:  # cancel the droop and slip past the grid
                     droop = a[gfm.DROOP] * f0 * x[gfm.P_FILTERED_KW] / a[gfm.S_KVA]
                     set_hz = held[GRID_DEV_HZ] + held[SLIP_HZ] + droop
-                gfm.advance_frequency(a, x, set_hz, held[GIVE_KW], held[TAKE_KW], h)
+                gfm.advance_frequency(a, x, set_hz, held[GIVE_KW], held[TAKE_KW])
                 if mode == gfm.STARTING:
-                    x[gfm.V_PU] = min(x[gfm.V_PU] + h / a[gfm.START_S], 1.0)
+                    x[gfm.V_PU] = min(x[gfm.V_PU] + a[gfm.START_PU], 1.0)
                     if x[gfm.V_PU] >= 1.0:
                         x[gfm.MODE] = gfm.FORMING
                 x[gfm.ANGLE_DEG] += 360.0 * x[gfm.DEV_HZ] * h
@@ -133,10 +139,11 @@ def interval(  # noqa: PLR0913, C901  one loop, kept whole so that it compiles t
                 result[ROCOF] = max(result[ROCOF], abs(x[gfm.DEV_HZ] - past_hz[0]) / window_s)
         elif mode == gfm.FOLLOWING and alive:
             wanted = min(max(held[P_SET_KW], -held[TAKE_KW]), held[GIVE_KW])
-            x[gfm.P_KW] += (wanted - x[gfm.P_KW]) * -np.expm1(-h / a[gfm.TAU_FOLLOW])
+            x[gfm.P_KW] += (wanted - x[gfm.P_KW]) * a[gfm.LAG_FOLLOW]
         else:
             x[gfm.P_KW] = 0.0
-        past_hz[:-1] = past_hz[1:]
+        for k in range(past_hz.shape[0] - 1):
+            past_hz[k] = past_hz[k + 1]
         past_hz[-1] = x[gfm.DEV_HZ] if formed else held[GRID_DEV_HZ]
         result[M_ANCHOR_KW] += x[gfm.P_KW]
         if alive:

@@ -9,7 +9,7 @@ time, as EPRI's OpenDER has it), and rises no faster than the return rate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import expm1, log
 
 import numpy as np
 from numba import njit
@@ -20,27 +20,26 @@ from simulators.inverters.grid_codes import GridCode
 Array = NDArray[np.float64]
 
 # Columns of the parameter table, one row an inverter.
-S_KVA, START, SLOPE, ON_RATING, TAU, RETURN, OVER_1, OVER_S_1, OVER_2, OVER_S_2 = range(10)
+S_KVA, START, SLOPE, ON_RATING, LAG, RETURN, OVER_1, OVER_S_1, OVER_2, OVER_S_2 = range(10)
 UNDER_1, UNDER_S_1, UNDER_2, UNDER_S_2, ROCOF, ENTER_LOW, ENTER_HIGH, DELAY, RAMP = range(10, 19)
-PARAMETERS = 19
+QUIET_HIGH, QUIET_LOW = range(19, 21)  # between these no rule has anything to say
+PARAMETERS = 21
 # Columns of the state table.
-RUNNING, WAITED_S, T_OVER_1, T_OVER_2, T_UNDER_1, T_UNDER_2, SOFT_PU, CROSSED, P_CROSSING_KW = (
-    range(9)
-)
-LIMIT_KW, P_KW, TRIPS = range(9, 12)
-STATES = 12
+RUNNING, CALM, WAITED_S, T_OVER_1, T_OVER_2, T_UNDER_1, T_UNDER_2 = range(7)
+SOFT_PU, CROSSED, P_CROSSING_KW, LIMIT_KW, P_KW, TRIPS = range(7, 13)
+STATES = 13
 
 
-def parameters(codes: Sequence[GridCode], s_kva: Sequence[float]) -> Array:
-    """Return the fleet's parameter table, shape (n, PARAMETERS)."""
+def parameters(codes: Sequence[GridCode], s_kva: Sequence[float], substep_s: float) -> Array:
+    """Return the fleet's parameter table for a length of sub-step, shape (n, PARAMETERS)."""
     rows = [
         (
             rating, c.start_hz, c.slope_pu_per_hz, float(c.slope_base == "rating"),
-            c.response_s / log(10.0), c.return_pu_per_s,
+            -expm1(-substep_s * log(10.0) / c.response_s), c.return_pu_per_s * substep_s,
             c.over_hz[0], c.over_s[0], c.over_hz[1], c.over_s[1],
             c.under_hz[0], c.under_s[0], c.under_hz[1], c.under_s[1],
             c.rocof_trip_hz_per_s, c.enter_low_hz, c.enter_high_hz, c.enter_delay_s,
-            c.enter_ramp_s,
+            c.enter_ramp_s, min(c.start_hz, *c.over_hz), -min(c.under_hz),
         )
         for c, rating in zip(codes, s_kva, strict=True)
     ]  # fmt: skip
@@ -63,44 +62,53 @@ def _clock(timer: float, beyond: bool, h: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def trips(p: Array, x: Array, dev: float, rocof: float, h: float) -> bool:
+def trips(p: Array, x: Array, k: int, dev: float, rocof: float, h: float) -> bool:
     """Advance one inverter's clearing timers; return whether one has run out."""
-    x[T_OVER_1] = _clock(x[T_OVER_1], dev > p[OVER_1], h)
-    x[T_OVER_2] = _clock(x[T_OVER_2], dev > p[OVER_2], h)
-    x[T_UNDER_1] = _clock(x[T_UNDER_1], -dev > p[UNDER_1], h)
-    x[T_UNDER_2] = _clock(x[T_UNDER_2], -dev > p[UNDER_2], h)
+    x[k, T_OVER_1] = _clock(x[k, T_OVER_1], dev > p[k, OVER_1], h)
+    x[k, T_OVER_2] = _clock(x[k, T_OVER_2], dev > p[k, OVER_2], h)
+    x[k, T_UNDER_1] = _clock(x[k, T_UNDER_1], -dev > p[k, UNDER_1], h)
+    x[k, T_UNDER_2] = _clock(x[k, T_UNDER_2], -dev > p[k, UNDER_2], h)
     return (
-        x[T_OVER_1] > p[OVER_S_1]
-        or x[T_OVER_2] > p[OVER_S_2]
-        or x[T_UNDER_1] > p[UNDER_S_1]
-        or x[T_UNDER_2] > p[UNDER_S_2]
-        or abs(rocof) > p[ROCOF]
+        x[k, T_OVER_1] > p[k, OVER_S_1]
+        or x[k, T_OVER_2] > p[k, OVER_S_2]
+        or x[k, T_UNDER_1] > p[k, UNDER_S_1]
+        or x[k, T_UNDER_2] > p[k, UNDER_S_2]
+        or abs(rocof) > p[k, ROCOF]
     )
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def frequency_limit_kw(p: Array, x: Array, dev: float) -> float:
+def frequency_limit_kw(p: Array, x: Array, k: int, dev: float) -> float:
     """Return the power one inverter may give at a deviation, and latch the crossing. [kW]"""
-    if dev <= p[START]:
-        x[CROSSED] = 0.0
-        return p[S_KVA]
-    if x[CROSSED] == 0.0:
-        x[CROSSED] = 1.0
-        x[P_CROSSING_KW] = x[P_KW]
-    slope_base = p[S_KVA] if p[ON_RATING] > 0.0 else x[P_CROSSING_KW]
-    return max(x[P_CROSSING_KW] - slope_base * p[SLOPE] * (dev - p[START]), 0.0)
+    if dev <= p[k, START]:
+        x[k, CROSSED] = 0.0
+        return p[k, S_KVA]
+    if x[k, CROSSED] == 0.0:
+        x[k, CROSSED] = 1.0
+        x[k, P_CROSSING_KW] = x[k, P_KW]
+    slope_base = p[k, S_KVA] if p[k, ON_RATING] > 0.0 else x[k, P_CROSSING_KW]
+    return max(x[k, P_CROSSING_KW] - slope_base * p[k, SLOPE] * (dev - p[k, START]), 0.0)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def advance(
-    p: Array, x: Array, available_kw: float, alive: bool, dev: float, rocof: float, h: float
+def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
+    p: Array,
+    x: Array,
+    k: int,
+    available_kw: float,
+    alive: bool,
+    dev: float,
+    rocof: float,
+    h: float,
 ) -> float:
     """Advance one inverter by one sub-step and return its power.
 
     Parameters
     ----------
     p, x : ndarray
-        Its rows of the parameter and the state table; the state is changed.
+        The fleet's parameter and state tables; the state is changed.
+    k : int
+        The inverter's row (a view of the row would cost more than all the rest).
     available_kw : float
         Power its panels offer. [kW]
     alive : bool
@@ -112,24 +120,29 @@ def advance(
     h : float
         Length of the sub-step. [s]
     """
-    if x[RUNNING] > 0.0 and (not alive or trips(p, x, dev, rocof, h)):
-        x[TRIPS] += 1.0 if alive else 0.0
-        x[RUNNING] = 0.0
-        x[WAITED_S] = 0.0
-    if x[RUNNING] == 0.0:
-        good = alive and -p[ENTER_LOW] <= dev <= p[ENTER_HIGH]
-        x[WAITED_S] = _clock(x[WAITED_S], good, h)
-        x[P_KW] = 0.0
-        if x[WAITED_S] <= p[DELAY]:
+    quiet = alive and p[k, QUIET_LOW] <= dev <= p[k, QUIET_HIGH] and abs(rocof) <= p[k, ROCOF]
+    if quiet and x[k, CALM] > 0.0:  # nothing has happened and nothing does: most of the time
+        x[k, P_KW] = max(min(available_kw, p[k, S_KVA]), 0.0)
+        return x[k, P_KW]
+    if x[k, RUNNING] > 0.0 and (not alive or trips(p, x, k, dev, rocof, h)):
+        x[k, TRIPS] += 1.0 if alive else 0.0
+        x[k, RUNNING] = 0.0
+        x[k, WAITED_S] = 0.0
+    if x[k, RUNNING] == 0.0:
+        good = alive and -p[k, ENTER_LOW] <= dev <= p[k, ENTER_HIGH]
+        x[k, WAITED_S] = _clock(x[k, WAITED_S], good, h)
+        x[k, P_KW] = x[k, CALM] = 0.0
+        if x[k, WAITED_S] <= p[k, DELAY]:
             return 0.0
-        x[RUNNING] = 1.0
-        x[SOFT_PU] = 0.0
-        x[CROSSED] = 0.0
-        x[LIMIT_KW] = p[S_KVA]
-        x[T_OVER_1] = x[T_OVER_2] = x[T_UNDER_1] = x[T_UNDER_2] = 0.0
-    x[SOFT_PU] = min(x[SOFT_PU] + (h / p[RAMP] if p[RAMP] > 0.0 else 1.0), 1.0)
-    target = frequency_limit_kw(p, x, dev)
-    move = (target - x[LIMIT_KW]) * -np.expm1(-h / p[TAU])
-    x[LIMIT_KW] += min(move, p[RETURN] * p[S_KVA] * h)
-    x[P_KW] = max(min(available_kw, x[LIMIT_KW], x[SOFT_PU] * p[S_KVA]), 0.0)
-    return x[P_KW]
+        x[k, RUNNING] = 1.0
+        x[k, SOFT_PU] = 0.0
+        x[k, CROSSED] = 0.0
+        x[k, LIMIT_KW] = p[k, S_KVA]
+        x[k, T_OVER_1] = x[k, T_OVER_2] = x[k, T_UNDER_1] = x[k, T_UNDER_2] = 0.0
+    x[k, SOFT_PU] = min(x[k, SOFT_PU] + (h / p[k, RAMP] if p[k, RAMP] > 0.0 else 1.0), 1.0)
+    target = frequency_limit_kw(p, x, k, dev)
+    x[k, LIMIT_KW] += min((target - x[k, LIMIT_KW]) * p[k, LAG], p[k, RETURN] * p[k, S_KVA])
+    x[k, P_KW] = max(min(available_kw, x[k, LIMIT_KW], x[k, SOFT_PU] * p[k, S_KVA]), 0.0)
+    recovered = x[k, SOFT_PU] == 1.0 and p[k, S_KVA] - x[k, LIMIT_KW] <= 1e-9 * p[k, S_KVA]
+    x[k, CALM] = 1.0 if quiet and recovered else 0.0
+    return x[k, P_KW]

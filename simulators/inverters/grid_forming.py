@@ -20,6 +20,7 @@ and current control; voltage is nominal at the terminal once the start ramp is o
 
 from __future__ import annotations
 
+from math import expm1
 from typing import Annotated, Self
 
 import numpy as np
@@ -41,33 +42,13 @@ OFF, FOLLOWING, STARTING, FORMING, TRIPPED = map(int, AnchorMode)
 MODES = tuple(mode.name.lower() for mode in AnchorMode)
 
 # Columns of its parameters.
-S_KVA, DROOP, TAU_FILTER, TAU_INERTIA, LIMITER, SLEW, START_S = range(7)
-(
-    PEAK_KW,
-    RATED_KW,
-    OVERLOAD_S,
-    TAU_FOLLOW,
-    F_NOMINAL,
-    LIMITER_PER_S,
-    REACH,
-    LIMITER_START,
-    OVERLOAD,
-) = range(7, 16)
+S_KVA, DROOP, LAG_FILTER, LAG_INERTIA, LIMITER, SLEW_HZ, START_PU, PEAK_KW = range(8)
+RATED_KW, OVERLOAD, OVERLOAD_S, LAG_FOLLOW, F_NOMINAL, LIMITER_RATE = range(8, 14)
+REACH, LIMITER_START = range(14, 16)
 PARAMETERS = 16
 # Columns of its state.
-(
-    MODE,
-    V_PU,
-    DEV_HZ,
-    SET_HZ,
-    P_FILTERED_KW,
-    P_KW,
-    OVERLOADED_S,
-    ANGLE_DEG,
-    STOPS,
-    OVER_HZ,
-    UNDER_HZ,
-) = range(11)
+MODE, V_PU, DEV_HZ, SET_HZ, P_FILTERED_KW, P_KW, OVERLOADED_S = range(7)
+ANGLE_DEG, STOPS, OVER_HZ, UNDER_HZ = range(7, 11)
 STATES = 11
 
 
@@ -130,22 +111,28 @@ class AnchorConfig(Settings):
         return f_nominal_hz * step_pu / (2 * self.equivalent_inertia_s)
 
 
-def parameters(config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float) -> Array:
-    """Return the anchor's parameters as the kernel takes them."""
+def parameters(
+    config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float, substep_s: float
+) -> Array:
+    """Return the anchor's parameters as the kernel takes them, for a length of sub-step."""
+
+    def lag(tau_s: float) -> float:
+        return -expm1(-substep_s / tau_s) if tau_s > 0 else 1.0
+
     values = np.zeros(PARAMETERS)
     values[S_KVA] = config.s_kva
     values[DROOP] = config.droop_pu
-    values[TAU_FILTER] = config.filter_s
-    values[TAU_INERTIA] = 2 * config.inertia_s * config.droop_pu
+    values[LAG_FILTER] = lag(config.filter_s)
+    values[LAG_INERTIA] = lag(2 * config.inertia_s * config.droop_pu)
     values[LIMITER] = config.limiter_droop_pu
-    values[SLEW] = config.slew_hz_per_s
-    values[START_S] = config.start_ramp_s
+    values[SLEW_HZ] = config.slew_hz_per_s * substep_s
+    values[START_PU] = substep_s / config.start_ramp_s
     values[PEAK_KW] = config.peak_pu * config.s_kva
     values[RATED_KW] = p_rated_kw
     values[OVERLOAD_S] = config.overload_s
-    values[TAU_FOLLOW] = config.follow_s
+    values[LAG_FOLLOW] = lag(config.follow_s)
     values[F_NOMINAL] = f_nominal_hz
-    values[LIMITER_PER_S] = config.limiter_pu_per_s
+    values[LIMITER_RATE] = config.limiter_pu_per_s * substep_s
     values[REACH] = config.limiter_max_hz
     values[LIMITER_START] = config.limiter_start_pu
     values[OVERLOAD] = config.overload_pu
@@ -153,9 +140,7 @@ def parameters(config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float) -> 
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def advance_frequency(
-    p: Array, x: Array, set_hz: float, give: float, take: float, h: float
-) -> None:
+def advance_frequency(p: Array, x: Array, set_hz: float, give: float, take: float) -> None:
     """Advance filter, set-point and swing by one sub-step, at the present power.
 
     Parameters
@@ -166,25 +151,19 @@ def advance_frequency(
         Wanted distance of the set-point from nominal. [Hz]
     give, take : float
         Greatest discharge and charge power of the battery now. [kW]
-    h : float
-        Length of the sub-step. [s]
     """
-    x[P_FILTERED_KW] += (x[P_KW] - x[P_FILTERED_KW]) * -np.expm1(-h / p[TAU_FILTER])
+    x[P_FILTERED_KW] += (x[P_KW] - x[P_FILTERED_KW]) * p[LAG_FILTER]
     per_kw = p[F_NOMINAL] / p[S_KVA]
     over = -x[P_FILTERED_KW] - p[LIMITER_START] * take
     under = x[P_FILTERED_KW] - p[LIMITER_START] * give
-    rate = p[LIMITER_PER_S] * per_kw * h
+    rate = p[LIMITER_RATE] * per_kw
     x[OVER_HZ] = min(max(x[OVER_HZ] + rate * over, 0.0), p[REACH])
     x[UNDER_HZ] = min(max(x[UNDER_HZ] + rate * under, 0.0), p[REACH])
     at_once = p[LIMITER] * per_kw * (max(over, 0.0) - max(under, 0.0))
     wanted = set_hz + x[OVER_HZ] - x[UNDER_HZ] + at_once
-    step = p[SLEW] * h
-    x[SET_HZ] += min(max(wanted - x[SET_HZ], -step), step)
+    x[SET_HZ] += min(max(wanted - x[SET_HZ], -p[SLEW_HZ]), p[SLEW_HZ])
     target = x[SET_HZ] - p[DROOP] * per_kw * x[P_FILTERED_KW]
-    if p[TAU_INERTIA] > 0.0:
-        x[DEV_HZ] += (target - x[DEV_HZ]) * -np.expm1(-h / p[TAU_INERTIA])
-    else:
-        x[DEV_HZ] = target
+    x[DEV_HZ] += (target - x[DEV_HZ]) * p[LAG_INERTIA]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -44,6 +44,8 @@ ALIVE_PU = 0.5
 #: A grid-following inverter that trips again within this time after entering service
 #: is counted as one turn of a limit cycle. [s]
 CYCLE_S = 3600.0
+#: Inner step while the public grid holds the frequency. [s]
+TIED_SUBSTEP_S = 0.1
 
 
 class IslandConfig(Settings):
@@ -94,8 +96,15 @@ class Island(Federate):
             for name in network.pv_names
         ]
         self._ratings = [plant.s_kva for plant in network.photovoltaics]
-        self._a = gfm.parameters(config.anchor, config.battery_p_kw, self._f0)
-        self._table = gfl.parameters(self._codes, self._ratings)
+        # While the grid holds the frequency nothing is faster than the exact lags.
+        self._substeps = (config.substep_s, min(TIED_SUBSTEP_S, config.period_s))
+        self._kernels = [
+            (
+                gfm.parameters(config.anchor, config.battery_p_kw, self._f0, h),
+                gfl.parameters(self._codes, self._ratings, h),
+            )
+            for h in self._substeps
+        ]
         names = network.consumer_names
         self._plant_house = np.array(
             [names.index(plant.consumer) for plant in network.photovoltaics], dtype=np.int64
@@ -104,13 +113,15 @@ class Island(Federate):
         self._x = np.zeros(gfm.STATES)
         self._x[gfm.MODE] = gfm.FOLLOWING
         self._x[gfm.V_PU] = 1.0 if self._one_bus else 0.0
-        self._fleet = gfl.running_fleet(self._table)
+        self._fleet = gfl.running_fleet(self._kernels[0][1])
         self._past_hz = np.zeros(max(round(config.rocof_window_s / config.substep_s), 1))
         self._grid = (0.0, self._f0, 0.0)  # voltage, frequency, angle held since the last step
         self._last_us = 0
         self._was: tuple[object, ...] = ()
+        self._placed: tuple[Any, ...] | None = None  # derived: side, tied, what follows
         self._tied_before = True
         n_pv = len(self._ratings)
+        self._ones = np.ones(n_pv)
         self._entered_s = np.full(n_pv, -1e9)
         self._ran = np.ones(n_pv, dtype=np.bool_)
         self._cycles = 0
@@ -266,14 +277,11 @@ class Island(Federate):
     def _integrate(self, elapsed_s: float, inputs: Inputs) -> tuple[Array, Array, Array]:
         """Run the kernel over the interval; return means, PV powers, supply by customer."""
         config = self._config
-        side = inputs["side"]
-        tied = self._one_bus and bool(inputs["tied"])
-        where = np.full_like(side, dyn.GRID) if tied else side
-        place = where[self._plant_house]
-        load_kw = -(inputs["households_p_kw"] + inputs["vehicles_p_kw"])
+        where, place, at_island, at_grid = self._places(inputs)
+        load_kw = inputs["households_p_kw"] + inputs["vehicles_p_kw"]
         held = np.zeros(dyn.HELD)
-        held[dyn.LOAD_ISLAND_KW] = load_kw.dot(where == dyn.ISLAND)
-        held[dyn.LOAD_GRID_KW] = load_kw.dot(where == dyn.GRID)
+        held[dyn.LOAD_ISLAND_KW] = -load_kw.dot(at_island)
+        held[dyn.LOAD_GRID_KW] = -load_kw.dot(at_grid)
         held[dyn.LOSS_ISLAND_KW] = inputs["island_loss_kw"]
         held[dyn.LOSS_GRID_KW] = inputs["grid_loss_kw"]
         held[dyn.GIVE_KW] = inputs["p_discharge_max_kw"]
@@ -287,13 +295,26 @@ class Island(Federate):
         held[dyn.DAMPING] = config.load_damping_pu
         result = np.empty(dyn.RESULTS)
         pv_kw = np.empty(len(place))
-        count = round(elapsed_s / config.substep_s)
+        formed = self._x[gfm.MODE] in (gfm.STARTING, gfm.FORMING)
+        h = self._substeps[0 if formed else 1]
+        anchor, table = self._kernels[0 if formed else 1]
         dyn.interval(
-            count, config.substep_s, self._a, self._x, self._table, self._fleet,
+            round(elapsed_s / h), h, anchor, self._x, table, self._fleet,
             inputs["p_available_kw"], place, held, self._past_hz, pv_kw, result,
         )  # fmt: skip
         by_side = np.array([0.0, result[dyn.M_SUPPLY_GRID], result[dyn.M_SUPPLY_ISLAND]])
         return result, pv_kw, by_side[where]
+
+    def _places(self, inputs: Inputs) -> tuple[Any, ...]:
+        """Return where customers and plants were: side, plants' side, two masks."""
+        side = inputs["side"]
+        tied = self._one_bus and bool(inputs["tied"])
+        if self._placed is None or self._placed[0] is not side or self._placed[1] != tied:
+            where = np.full_like(side, dyn.GRID) if tied else side
+            masks = [(where == here).astype(np.float64) for here in (dyn.ISLAND, dyn.GRID)]
+            self._placed = (side, tied, (where, where[self._plant_house], *masks))
+        placed: tuple[Any, ...] = self._placed[2]
+        return placed
 
     def _follow_grid(self) -> None:
         """Let the public grid's present voltage decide whether a tied street is alive."""
@@ -334,7 +355,7 @@ class Island(Federate):
             e["f_max_hz"] = max(e["f_max_hz"], self._f0 + float(result[dyn.F_MAX]))
             e["rocof_max_hz_per_s"] = max(e["rocof_max_hz_per_s"], float(result[dyn.ROCOF]))
             self._energy["islanded_h"] += hours
-            self._energy["pv_offered_kwh"] += float(available_kw.sum()) * hours
+            self._energy["pv_offered_kwh"] += float(available_kw.dot(self._ones)) * hours
             self._energy["pv_used_kwh"] += float(result[dyn.M_PV_KW]) * hours
         if result[dyn.PV_SWITCHED]:
             self._book_switching(t_us / US_PER_S)
