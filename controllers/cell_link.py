@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gridmodel.errors import FrameError
@@ -36,7 +36,7 @@ class CellLink:
         """Counter of the newest frame sealed."""
         return self._sealer.counter
 
-    def seal(self, kind: FrameKind, destination: int, values: dict[str, float]) -> bytes:
+    def seal(self, kind: FrameKind, destination: int, values: Mapping[str, float]) -> bytes:
         """Return a sealed frame."""
         return self._sealer.seal(kind, destination, values)
 

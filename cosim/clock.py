@@ -67,7 +67,7 @@ def arrival_us(message: Message, t_us: int, delayed: bool, passed: bool) -> int:
     return t_us + 1 if delayed or passed else t_us
 
 
-class Cycle(ValueError):
+class CycleError(ValueError):
     """A loop of undelayed links; ``names`` are the federates along it."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ def levels(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, 
 
     Raises
     ------
-    Cycle
+    CycleError
         If the links form a loop.
 
     Examples
@@ -103,7 +103,7 @@ def levels(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, 
     while waiting:
         ready = [name for name, before in waiting.items() if before <= found.keys()]
         if not ready:
-            raise Cycle(_cycle(waiting))
+            raise CycleError(_cycle(waiting))
         for name in ready:
             found[name] = max((found[s] + 1 for s in sources[name]), default=0)
             del waiting[name]

@@ -57,7 +57,7 @@ def federation(federates: Mapping[str, Federate], links: Iterable[Link]) -> Fede
 
     Raises
     ------
-    cosim.clock.Cycle
+    cosim.clock.CycleError
         If undelayed links form a loop.
     """
     links = tuple(links)

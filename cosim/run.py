@@ -6,7 +6,7 @@ import gc
 import pickle
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from cosim.engines.in_process import InProcess
 from cosim.interrupt import Interrupt
 from cosim.recorder.compact import compact
 from cosim.recorder.recorder import Recorder, record_error
+from cosim.report.graph import svg
+from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
 from gridmodel.errors import FederateError, RecordError, RunError
 from gridmodel.federate import Kpi
@@ -93,6 +95,7 @@ def run(
     options: RunOptions = RunOptions(),
     progress: Progress | None = None,
     resume_from: tuple[Path, int] | None = None,
+    overrides: Sequence[str] = (),
 ) -> RunResult:
     """Run a scenario and leave everything it did in a folder.
 
@@ -106,6 +109,8 @@ def run(
         Told now and then how far it is.
     resume_from : (Path, int), optional
         An earlier run and the instant of one of its snapshots: go on from there. [us]
+    overrides : sequence of str
+        The overrides the scenario was loaded with, for the record.
 
     Returns
     -------
@@ -117,11 +122,18 @@ def run(
     RecordError
         If the record cannot even be begun.
     """
-    return _Runner(scenario, options, progress).run(resume_from)
+    return _Runner(scenario, options, progress, overrides).run(resume_from)
 
 
 class _Runner:
-    def __init__(self, scenario: Scenario, options: RunOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: RunOptions,
+        progress: Progress | None,
+        overrides: Sequence[str],
+    ) -> None:
+        self._overrides = list(overrides)
         self._scenario = scenario
         self._options = options
         self._progress = progress
@@ -133,6 +145,7 @@ class _Runner:
 
     def run(self, resume_from: tuple[Path, int] | None) -> RunResult:
         self._write("running", None, {}, [], 0.0, 0)
+        (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
         recorder = Recorder(self._folder, self._scenario.federation, self._scenario.config.record)
         engine = InProcess(self._scenario.federation, recorder)
         if resume_from is not None:
@@ -157,6 +170,10 @@ class _Runner:
         self._write(reason, code, kpis, shortfalls, wall_s, engine.now_us, engine)
         for member in self._scenario.federation.members:
             member.federate.close()
+        try:
+            write_report(self._folder)
+        except OSError as error:
+            code, reason = FAILED, str(record_error(error))
         return RunResult(self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us)
 
     def _drive(self, engine: InProcess, interrupt: Interrupt) -> tuple[int, str]:
@@ -242,7 +259,8 @@ class _Runner:
         scenario = self._scenario
         data = {
             "scenario": scenario.config.name,
-            "scenario_file": str(scenario.path),
+            "scenario_file": str(scenario.path.resolve()),
+            "overrides": self._overrides,
             "status": status,
             "exit": code,
             "seed": scenario.config.seed,

@@ -88,6 +88,23 @@ def runs(out: Path) -> Iterator[Path]:
         yield from sorted(folder for folder in out.iterdir() if (folder / RUN_FILE).exists())
 
 
+def mark_recovered(folder: Path) -> int:
+    """Say in ``run.json`` that a killed run was recovered; return its last instant. [us]"""
+    import pyarrow.parquet as pq
+
+    data = read_run(folder)
+    last_us = 0
+    for path in (folder / "signals").glob("*.parquet"):
+        column = pq.ParquetFile(path).metadata
+        if column.num_rows:
+            group = column.row_group(column.num_row_groups - 1)
+            last_us = max(last_us, int(group.column(0).statistics.max))
+    if data["exit"] is None:
+        data["status"], data["t_us"] = "killed, recovered", last_us
+        write_json(folder / RUN_FILE, data)
+    return last_us
+
+
 def environment() -> dict[str, Any]:
     """Return versions and platform, for the record."""
     found = {}

@@ -213,8 +213,8 @@ class Federate(ABC):
     outputs: tuple[Port, ...] = ()
     #: First step of its own; ``None`` waits for a message. [us]
     first_us: int | None = 0
-    #: Step of a time-stepped part, for the graph; ``None`` if event-driven. [us]
-    period_us: int | None = None
+    #: Step of a time-stepped part; 0 if event-driven. [us]
+    period_us: int = 0
 
     @classmethod
     @abstractmethod
@@ -265,5 +265,5 @@ class Federate(ABC):
         """Return what its user should know before the run, with numbers."""
         return ()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have nothing to give back
         """Give back what the federate holds outside Python's memory."""

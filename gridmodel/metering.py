@@ -29,14 +29,19 @@ class MeterScale(Settings):
     f_step_hz: Positive = Field(0.005, description="step of the frequency reading")
 
     @property
+    def _codes(self) -> float:
+        return float(2**self.adc_bits)
+
+    @property
     def v_step_v(self) -> float:
         """Step of the voltage reading, root mean square. [V]"""
-        return 2 * self.v_peak_v / 2**self.adc_bits / sqrt(2.0)
+        return 2 * self.v_peak_v / self._codes / sqrt(2.0)
 
     @property
     def i_step_a(self) -> float:
         """Step of the current reading, root mean square. [A]"""
-        return self.v_reference_v / 2**self.adc_bits / self.burden_ohm * self.ct_ratio / sqrt(2.0)
+        amplitude_a = self.v_reference_v / self._codes / self.burden_ohm * self.ct_ratio
+        return amplitude_a / sqrt(2.0)
 
     @property
     def p_step_kw(self) -> float:

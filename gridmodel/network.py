@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import Field
 
 from gridmodel.errors import Fault, NetworkError
-from gridmodel.settings import Settings
+from gridmodel.settings import Settings, near
 
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
@@ -94,7 +94,8 @@ class PhotovoltaicUnit(Settings):
 
 
 class _Named(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
 
 class Network(Settings):
@@ -203,32 +204,29 @@ def _duplicates(network: Network, where: str) -> Iterable[Fault]:
 
 
 def _dangling(network: Network, where: str) -> Iterable[Fault]:
-    def missing(owner: str, field: str, name: str, known: Mapping[str, object]) -> Iterable[Fault]:
+    for owner, field, name, known in _references(network):
         if name not in known:
-            yield Fault(where, f"{owner}.{field}", f"'{name}' does not exist.", _near(name, known))
+            problem = f"'{name}' does not exist."
+            yield Fault(where, f"{owner}.{field}", problem, near(name, known))
 
+
+def _references(network: Network) -> Iterable[tuple[str, str, str, Mapping[str, object]]]:
+    """Yield who refers, by which field, to which name, among which names."""
     for line in network.lines:
-        for field, bus in (("bus_from", line.bus_from), ("bus_to", line.bus_to)):
-            yield from missing(line.name, field, bus, network.bus)
+        yield line.name, "bus_from", line.bus_from, network.bus
+        yield line.name, "bus_to", line.bus_to, network.bus
     for line in network.private_lines:
-        for field, end in (("bus_from", line.bus_from), ("bus_to", line.bus_to)):
-            yield from missing(line.name, field, end, network.consumer)
+        yield line.name, "bus_from", line.bus_from, network.consumer
+        yield line.name, "bus_to", line.bus_to, network.consumer
     for line in (*network.lines, *network.private_lines):
-        yield from missing(line.name, "code", line.code, network.line_code)
+        yield line.name, "code", line.code, network.line_code
     for transformer in network.transformers:
-        yield from missing(transformer.name, "hv_bus", transformer.hv_bus, network.bus)
-        yield from missing(transformer.name, "lv_bus", transformer.lv_bus, network.bus)
+        yield transformer.name, "hv_bus", transformer.hv_bus, network.bus
+        yield transformer.name, "lv_bus", transformer.lv_bus, network.bus
     for consumer in network.consumers:
-        yield from missing(consumer.name, "bus", consumer.bus, network.bus)
+        yield consumer.name, "bus", consumer.bus, network.bus
     for plant in network.photovoltaics:
-        yield from missing(plant.name, "consumer", plant.consumer, network.consumer)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(known), n=1)
-    return f"Did you mean '{found[0]}'?" if found else ""
+        yield plant.name, "consumer", plant.consumer, network.consumer
 
 
 def _shares(network: Network, where: str) -> Iterable[Fault]:

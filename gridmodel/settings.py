@@ -27,6 +27,9 @@ class Settings(BaseModel):
     )
 
 
+#: Names listed in a text before it is cut.
+MOST_NAMES = 15
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -71,7 +74,10 @@ def near(given: str, known: Iterable[str]) -> str:
     close = get_close_matches(given, known, n=1)
     if close:
         return f"Did you mean '{close[0]}'?"
-    return f"Known are {', '.join(known)}." if known else ""
+    kin = [name for name in known if "." in name and name.split(".")[0] == given.split(".")[0]]
+    known = kin or known
+    more = ", ..." if len(known) > MOST_NAMES else ""
+    return f"Known are {', '.join(known[:MOST_NAMES])}{more}." if known else ""
 
 
 def dotted(path: Path) -> str:

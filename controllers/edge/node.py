@@ -218,19 +218,14 @@ class EdgeNode:
             *self._shedding.timers_us(),
         ]
         if self._transfer is not None:
-            timers += [
-                self._grid.enter_us,
-                self._island.enter_us,
-                self._transfer.timer_us(now_us),
-            ]
-        return min(t for t in timers if t is not None and t > now_us)
+            timers += [self._grid.enter_us, self._island.enter_us, self._transfer.closes_us]
+        return min(t for t in timers if t > now_us)
 
     def _alarms(self) -> list[Any]:
         """Return the bounds that must wake this node."""
         if self._transfer is None:
             return [self._supply.alarm(self._shedding.watch_hz())]
-        alarms = [self._grid.alarm(), self._island.alarm(self._shedding.watch_hz())]
-        return alarms
+        return [self._grid.alarm(), self._island.alarm(self._shedding.watch_hz())]
 
     def snapshot(self) -> Any:
         """Return the dynamic state."""

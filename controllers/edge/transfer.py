@@ -37,9 +37,7 @@ class TransferSwitch:
             self.position == Side.ISLAND and (not island.healthy or grid.ready(now_us))
         ):
             self._open(now_us)
-        elif self.position == Side.NOWHERE and now_us >= self.opened_us + microseconds(
-            self.config.gap_s
-        ):
+        elif self.position == Side.NOWHERE and now_us >= self.closes_us:
             if grid.ready(now_us):
                 self.position = Side.GRID
             elif island.ready(now_us):
@@ -54,7 +52,7 @@ class TransferSwitch:
         """Positions of the two contacts."""
         return {"grid": self.position == Side.GRID, "island": self.position == Side.ISLAND}
 
-    def timer_us(self, now_us: int) -> int | None:
-        """Return when the pause between two positions is over."""
-        ends = self.opened_us + microseconds(self.config.gap_s)
-        return ends if self.position == Side.NOWHERE and ends > now_us else None
+    @property
+    def closes_us(self) -> int:
+        """When the pause after the last opening is over. [us]"""
+        return self.opened_us + microseconds(self.config.gap_s)

@@ -34,13 +34,14 @@ class _Desk:
     """One federate at work: its inputs, inbox and the links that leave it."""
 
     __slots__ = (
-        "due_us", "inbox", "index", "inputs", "level", "member", "message_in",
-        "message_links", "outlets", "pulls", "record", "sequence", "slots",
+        "due_us", "inbox", "index", "inputs", "member", "message_in", "message_links",
+        "outlets", "pulls", "rank", "record", "sequence", "slots", "step",
     )  # fmt: skip
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, rank: int) -> None:
         self.member = member
-        self.level = member.level
+        self.step = member.federate.step
+        self.rank = rank  # place within an instant: by level, then by name
         self.index = member.index
         self.due_us: int | None = member.federate.first_us
         self.inputs = Inputs()
@@ -76,8 +77,9 @@ class InProcess:
     def __init__(self, federation: Federation, recorder: Recorder | None = None) -> None:
         self.federation = federation
         self._recorder = recorder
-        self._desks = [_Desk(member) for member in federation.members]
-        self._heap: list[tuple[int, int, int]] = []
+        order = sorted(federation.members, key=lambda member: (member.level, member.index))
+        self._desks = [_Desk(member, rank) for rank, member in enumerate(order)]
+        self._heap: list[tuple[int, int]] = []  # instant, rank
         self.now_us = 0
         self.instants = 0
         self.steps = 0
@@ -120,7 +122,7 @@ class InProcess:
         if desk.inbox and (due is None or desk.inbox[0][0] < due):
             due = desk.inbox[0][0]
         if due is not None:
-            heappush(self._heap, (due, desk.level, desk.index))
+            heappush(self._heap, (due, desk.rank))
 
     def run(self, until_us: int, between: Callable[[int], bool] | None = None) -> bool:
         """Run all instants before ``until_us``.
@@ -145,7 +147,7 @@ class InProcess:
         heap, desks = self._heap, self._desks
         instant = -1
         while heap and heap[0][0] < until_us:
-            t_us, _, index = heap[0]
+            t_us, rank = heap[0]
             if t_us != instant:
                 self.now_us = t_us
                 if between is not None and not between(t_us):
@@ -153,9 +155,8 @@ class InProcess:
                 instant = t_us
                 self.instants += 1
             heappop(heap)
-            while heap and heap[0] == (t_us, desks[index].level, index):
-                heappop(heap)  # woken twice for one instant
-            desk = desks[index]
+            desk = desks[rank]
+            # An entry is stale if the federate was woken earlier and has other plans now.
             if desk.due_us == t_us or (desk.inbox and desk.inbox[0][0] <= t_us):
                 self._step(desk, t_us)
         self.now_us = until_us
@@ -170,20 +171,23 @@ class InProcess:
                 inputs[port] = value
         if desk.message_in:
             self._deliver(desk, t_us)
-        federate = desk.member.federate
         try:
-            outputs, next_us = federate.step(t_us, inputs)
+            outputs, next_us = desk.step(t_us, inputs)
         except FederateError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"{type(error).__name__}: {error}"
             raise FederateError(desk.member.name, t_us, problem) from error
         self.steps += 1
         if next_us is not None and (type(next_us) is not int or next_us <= t_us):
             check_next(desk.member.name, t_us, next_us)
         desk.due_us = next_us
-        self._send(desk, t_us, outputs)
-        self._schedule(desk)
+        if outputs:
+            self._send(desk, t_us, outputs)
+        if desk.inbox:
+            self._schedule(desk)
+        elif next_us is not None:
+            heappush(self._heap, (next_us, desk.rank))
 
     def _deliver(self, desk: _Desk, t_us: int) -> None:
         """Move the messages that have arrived from the inbox to the inputs."""
@@ -221,10 +225,10 @@ class InProcess:
         """Put a message into the inboxes of its receivers."""
         desk.sequence += 1
         for target, target_port, delayed in desk.message_links.get(port, ()):
-            passed = target.level <= desk.level
+            passed = target.member.level <= desk.member.level
             arrival = arrival_us(message, t_us, delayed, passed)
             heappush(target.inbox, (arrival, desk.index, desk.sequence, target_port, message))
-            heappush(self._heap, (arrival, target.level, target.index))
+            heappush(self._heap, (arrival, target.rank))
         if self._recorder is not None:
             self._recorder.message(desk.index, port, t_us, desk.sequence, message)
 
@@ -268,7 +272,7 @@ class InProcess:
                 slot.new_us, slot.new, slot.old_us, slot.old = map(_frozen, values)
             self._schedule(desk)
             for arrival, *_ in desk.inbox:
-                heappush(self._heap, (arrival, desk.level, desk.index))
+                heappush(self._heap, (arrival, desk.rank))
 
 
 def _initial(signal: Signal, shape: Any, given: Any) -> Any:

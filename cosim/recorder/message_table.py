@@ -98,7 +98,7 @@ def messages_of(stem: Path) -> Iterator[pa.RecordBatch]:
                 yield batch
         except (pa.ArrowInvalid, OSError, StopIteration):
             pass
-    rows = [row for row in _journal_of(stem.with_suffix(".journal"))]
+    rows = list(_journal_of(stem.with_suffix(".journal")))
     if seen is not None:  # the chunk may be in both
         known = [k for k, row in enumerate(rows) if (row[2], row[4]) == seen]
         rows = rows[known[-1] + 1 :] if known else rows

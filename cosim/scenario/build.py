@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cosim import registry
-from cosim.clock import Cycle
+from cosim.clock import CycleError
 from cosim.events import EVENTS, Event, Events
 from cosim.federation import Federation, Link, federation
 from cosim.node.programs import make_program
@@ -97,7 +97,7 @@ class _Builder:
         self._stop_if_faulty()
         try:
             built = federation(federates, links)
-        except Cycle as cycle:
+        except CycleError as cycle:
             self._faults.append(self._cycle_fault(cycle, links))
             self._stop_if_faulty()
             raise
@@ -302,7 +302,7 @@ class _Builder:
                     problem = f"there is no key figure '{name}'."
                     self._faults.append(Fault(where, group, problem, near(name, known)))
 
-    def _cycle_fault(self, cycle: Cycle, links: Iterable[Link]) -> Fault:
+    def _cycle_fault(self, cycle: CycleError, links: Iterable[Link]) -> Fault:
         first, *rest = cycle.names
         pairs = list(zip(cycle.names, [*rest, first], strict=True))
         along = [link for link in links if not link.delayed and (link.source, link.target) in pairs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def _override(document: Document, text: str) -> Fault | None:
     parts: list[str | int] = [int(p) if p.isdigit() else p for p in key.strip().split(".")]
     here: Any = document.data
     for depth, part in enumerate(parts[:-1]):
-        if isinstance(here, Mapping) and isinstance(part, str):
+        if isinstance(here, dict) and isinstance(part, str):
             here = here.setdefault(part, {})
         elif isinstance(here, list) and isinstance(part, int) and part < len(here):
             here = here[part]

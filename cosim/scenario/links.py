@@ -40,11 +40,11 @@ def check_links(
         place = places.get(str(link), "events")
         found = list(_check_link(link, federates, declared, place))
         faults += found
-        port = (link.target, link.target_port)
-        if not found and port in fed and _is_signal(federates, port):
+        end = (link.target, link.target_port)
+        if not found and end in fed and _is_signal(federates, end):
             problem = f"'{link.target}.{link.target_port}' has two sources."
-            faults.append(Fault(place, str(link), problem, f"The other is {fed[port]}."))
-        fed.setdefault(port, link)
+            faults.append(Fault(place, str(link), problem, f"The other is {fed[end]}."))
+        fed.setdefault(end, link)
     for name, federate in federates.items():
         for port in federate.inputs:
             if (name, port.name) not in fed and isinstance(port, Signal) and port.initial is None:

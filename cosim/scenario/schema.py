@@ -63,7 +63,13 @@ class PanelConfig(Settings):
 
     title: str
     signals: tuple[str, ...] = Field(description="federate.port, or federate.port.label")
-    sum: bool = Field(False, description="add up the elements of array signals")
+    kind: Literal["lines", "sum", "band", "states"] = Field(
+        "lines",
+        description="a line an element; their sum; lowest to highest; or codes as colours",
+    )
+    codes: tuple[str, ...] = Field((), description="names of the codes 0, 1, ... of a states plot")
+    hide_zero: bool = Field(False, description="leave gaps where the value is 0")
+    label: str = Field("", description="text at the vertical axis; the unit if left out")
 
 
 class ReportConfig(Settings):
@@ -71,6 +77,9 @@ class ReportConfig(Settings):
 
     kpis: tuple[str, ...] = Field((), description="key figures of the first table, in order")
     panels: tuple[PanelConfig, ...] = Field((), description="plots, one below the other")
+    timeline: tuple[str, ...] = Field(
+        (), description="sender.port of the messages listed as events; the scenario's own are"
+    )
 
 
 class ScenarioConfig(Settings):

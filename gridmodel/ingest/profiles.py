@@ -67,7 +67,7 @@ def read_profiles(
     except (OSError, ValueError) as error:
         raise ScenarioError(title, [Fault(str(path), "", f"cannot be read: {error}.")]) from error
     with file:
-        known = [name for name in file.schema_arrow.names]
+        known = list(file.schema_arrow.names)
         faults = [
             Fault(str(path), name, "there is no such profile.", near(name, known))
             for name in names

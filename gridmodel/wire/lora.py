@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from functools import cache
 from math import log10
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Le
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gridmodel.settings import Settings
 
-Bandwidth = Literal[62.5, 125.0, 250.0, 500.0]
-
+#: Channel widths a modem can be set to. [kHz]
+BANDWIDTHS_KHZ = (62.5, 125.0, 250.0, 500.0)
 #: Least signal-to-noise ratio that is demodulated, by spreading factor. SX126x data
 #: sheet, table 6-1. [dB]
 SNR_FLOOR_DB = {5: -2.5, 6: -5.0, 7: -7.5, 8: -10.0, 9: -12.5, 10: -15.0, 11: -17.5, 12: -20.0}
@@ -34,7 +34,7 @@ class Modem(Settings):
     spreading_factor: Annotated[int, Ge(5), Le(12)] = Field(
         7, description="chips per symbol are 2 to this power"
     )
-    bandwidth_khz: Bandwidth = Field(125.0, description="width of the channel")
+    bandwidth_khz: float = Field(125.0, description="width of the channel: 62.5, 125, 250, 500")
     coding_rate: Annotated[int, Ge(5), Le(8)] = Field(
         5, description="4/5 to 4/8: this is the second figure"
     )
@@ -49,6 +49,13 @@ class Modem(Settings):
     tx_power_dbm: Annotated[float, Ge(-9.0), Le(30.0)] = Field(
         14.0, description="power at the antenna (ERP)"
     )
+
+    @field_validator("bandwidth_khz")
+    @classmethod
+    def _a_width(cls, value: float) -> float:
+        if value not in BANDWIDTHS_KHZ:
+            raise ValueError("62.5, 125, 250 or 500 is asked for")
+        return value
 
     def airtime_us(self, payload_bytes: int) -> int:
         """Return the time on air of a payload. [us]"""
@@ -65,7 +72,7 @@ class Modem(Settings):
     @property
     def symbol_us(self) -> float:
         """Length of one symbol. [us]"""
-        return 2**self.spreading_factor / self.bandwidth_khz * 1e3
+        return float(2**self.spreading_factor / self.bandwidth_khz * 1e3)
 
     def sensitivity_dbm(self, noise_figure_db: float = 6.0) -> float:
         """Return the weakest signal that is demodulated. [dBm]"""
@@ -121,7 +128,7 @@ def airtime_us(
     if not 0 <= payload_bytes <= 255:
         raise ValueError(f"a LoRa payload has 0 to 255 bytes, not {payload_bytes}")
     sf = spreading_factor
-    symbol_us = 2**sf / bandwidth_khz * 1e3
+    symbol_us = float(2**sf / bandwidth_khz * 1e3)
     short = sf < 7  # SF5 and SF6 have their own sync length and no low data rate form
     optimised = not short and symbol_us >= _LDRO_SYMBOL_US
     bits = 8 * payload_bytes + 16 * crc - 4 * sf + 20 * explicit_header + (0 if short else 8)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +77,7 @@ class Sealer:
     def __post_init__(self) -> None:
         self._cipher = AESCCM(self.key, tag_length=TAG_BYTES)
 
-    def seal(self, kind: FrameKind, destination: int, values: dict[str, float]) -> bytes:
+    def seal(self, kind: FrameKind, destination: int, values: Mapping[str, float]) -> bytes:
         """Return the sealed frame and count it."""
         self.counter += 1
         header = _HEADER.pack(VERSION << 4 | kind, self.address, destination, self.counter & 0xFFFF)

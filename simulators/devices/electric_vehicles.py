@@ -45,7 +45,7 @@ class ElectricVehiclesConfig(Settings):
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _charge(
     house: NDArray[np.int64], p_kw: Array, supplied_pu: Array, soc_per_kw: Array, soc: Array
 ) -> float:
@@ -58,7 +58,7 @@ def _charge(
     return delivered_kw
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _draw(
     house: NDArray[np.int64],
     home: NDArray[np.bool_],

@@ -61,7 +61,7 @@ class HouseholdsConfig(Settings):
         return self
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _account(
     drawn: Array, supplied_pu: Array, hours: float, served_kwh: Array, dark_h: Array
 ) -> float:
@@ -77,7 +77,7 @@ def _account(
     return delivered_kw
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _draw(  # noqa: PLR0913  a kernel takes its arrays one by one
     demand: Array,
     q_kvar: Array,

@@ -55,10 +55,11 @@ def keep_energy(course: Array, shape: Array) -> Array:
     product = course * shape
     total = product.sum(axis=1)
     scale = np.divide(course.sum(axis=1), total, out=np.ones_like(total), where=total != 0)
-    return product * scale[:, None]
+    kept: Array = product * scale[:, None]
+    return kept
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _ornstein_uhlenbeck(state: Array, decay: Array, noise: Array) -> Array:
     """Run n first-order processes of unit variance over the columns of ``noise``."""
     n, count = noise.shape

@@ -46,7 +46,7 @@ Array = NDArray[np.float64]
 #: Meters: the house's own supply, and with a transfer switch both sides of it.
 SUPPLY, SIDES, TIE = "supply", ("grid", "island"), "tie"
 #: Columns of a reading.
-V, I, P, F = range(4)
+VOLTAGE, CURRENT, POWER, FREQUENCY = range(4)
 #: Fewer volts than this make no frequency reading. [V]
 DARK_V = 10.0
 NEVER_US = np.iinfo(np.int64).max
@@ -88,7 +88,7 @@ class FirmwareConfig(Settings):
     period_s: Annotated[float, Gt(0.0)] = Field(1.0, description="step of readings and comparators")
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
     rows: NDArray[np.int64],
     v_v: Array,
@@ -130,20 +130,20 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
         v = v_v[row]
         power = p_kw[row] + vehicles_p_kw[row]
         supply = readings[node, 0]
-        supply[V] = v
-        supply[I] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
-        supply[P] = power
-        supply[F] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
+        supply[VOLTAGE] = v
+        supply[CURRENT] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
+        supply[POWER] = power
+        supply[FREQUENCY] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
         for kind in range(4):
             supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
         for meter in range(1, readings.shape[1]):
-            readings[node, meter, V] = sides[meter - 1, 0]
-            readings[node, meter, F] = sides[meter - 1, 1]
+            readings[node, meter, VOLTAGE] = sides[meter - 1, 0]
+            readings[node, meter, FREQUENCY] = sides[meter - 1, 1]
         for meter in range(readings.shape[1]):
             r, b = readings[node, meter], bounds[node, meter]
             for kind in range(4):
                 r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
-            if r[V] < b[0] or r[V] > b[1] or r[F] < b[2] or r[F] > b[3]:
+            if r[VOLTAGE] < b[0] or r[VOLTAGE] > b[1] or r[FREQUENCY] < b[2] or r[FREQUENCY] > b[3]:
                 due[node] = anyone = True
     return anyone
 
@@ -196,7 +196,8 @@ class Firmware(Federate):
     def build(cls, config: Any, context: BuildContext) -> Self:
         """Place a program at each customer."""
         network = context.network
-        assert network is not None and context.program is not None
+        assert network is not None
+        assert context.program is not None
         at = network.consumer_names if config.at is None else config.at
         faults = [
             Fault(

@@ -30,15 +30,15 @@ M_PV_KW, ROCOF, F_MIN, F_MAX, PV_SWITCHED = range(5, 10)
 RESULTS = 10
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _demand_factor(v_pu: float, dev_hz: float, f_nominal: float, damping: float) -> float:
     """Return load over nominal load: frequency damping, and impedance below 0.9 pu."""
     part = 1.0 if v_pu >= 0.9 else (v_pu / 0.9) ** 2
     return part * (1.0 + damping * dev_hz / f_nominal)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def interval(  # noqa: PLR0913, C901  one loop, kept whole so that it compiles to one
+@njit(cache=True)
+def interval(  # noqa: PLR0912, PLR0913, C901  one loop, kept whole so that it compiles to one
     count: int,
     h: float,
     a: Array,

@@ -55,20 +55,20 @@ def running_fleet(table: Array) -> Array:
     return state
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _clock(timer: float, beyond: bool, h: float) -> float:
     """Run a clearing timer while the threshold is passed."""
     return timer + h if beyond else 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def trips(p: Array, x: Array, k: int, dev: float, rocof: float, h: float) -> bool:
     """Advance one inverter's clearing timers; return whether one has run out."""
     x[k, T_OVER_1] = _clock(x[k, T_OVER_1], dev > p[k, OVER_1], h)
     x[k, T_OVER_2] = _clock(x[k, T_OVER_2], dev > p[k, OVER_2], h)
     x[k, T_UNDER_1] = _clock(x[k, T_UNDER_1], -dev > p[k, UNDER_1], h)
     x[k, T_UNDER_2] = _clock(x[k, T_UNDER_2], -dev > p[k, UNDER_2], h)
-    return (
+    return bool(
         x[k, T_OVER_1] > p[k, OVER_S_1]
         or x[k, T_OVER_2] > p[k, OVER_S_2]
         or x[k, T_UNDER_1] > p[k, UNDER_S_1]
@@ -77,20 +77,20 @@ def trips(p: Array, x: Array, k: int, dev: float, rocof: float, h: float) -> boo
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def frequency_limit_kw(p: Array, x: Array, k: int, dev: float) -> float:
     """Return the power one inverter may give at a deviation, and latch the crossing. [kW]"""
     if dev <= p[k, START]:
         x[k, CROSSED] = 0.0
-        return p[k, S_KVA]
+        return float(p[k, S_KVA])
     if x[k, CROSSED] == 0.0:
         x[k, CROSSED] = 1.0
         x[k, P_CROSSING_KW] = x[k, P_KW]
     slope_base = p[k, S_KVA] if p[k, ON_RATING] > 0.0 else x[k, P_CROSSING_KW]
-    return max(x[k, P_CROSSING_KW] - slope_base * p[k, SLOPE] * (dev - p[k, START]), 0.0)
+    return float(max(x[k, P_CROSSING_KW] - slope_base * p[k, SLOPE] * (dev - p[k, START]), 0.0))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
     p: Array,
     x: Array,
@@ -123,7 +123,7 @@ def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
     quiet = alive and p[k, QUIET_LOW] <= dev <= p[k, QUIET_HIGH] and abs(rocof) <= p[k, ROCOF]
     if quiet and x[k, CALM] > 0.0:  # nothing has happened and nothing does: most of the time
         x[k, P_KW] = max(min(available_kw, p[k, S_KVA]), 0.0)
-        return x[k, P_KW]
+        return float(x[k, P_KW])
     if x[k, RUNNING] > 0.0 and (not alive or trips(p, x, k, dev, rocof, h)):
         x[k, TRIPS] += 1.0 if alive else 0.0
         x[k, RUNNING] = 0.0
@@ -145,4 +145,4 @@ def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
     x[k, P_KW] = max(min(available_kw, x[k, LIMIT_KW], x[k, SOFT_PU] * p[k, S_KVA]), 0.0)
     recovered = x[k, SOFT_PU] == 1.0 and p[k, S_KVA] - x[k, LIMIT_KW] <= 1e-9 * p[k, S_KVA]
     x[k, CALM] = 1.0 if quiet and recovered else 0.0
-    return x[k, P_KW]
+    return float(x[k, P_KW])

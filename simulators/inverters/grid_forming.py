@@ -139,7 +139,7 @@ def parameters(
     return values
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def advance_frequency(p: Array, x: Array, set_hz: float, give: float, take: float) -> None:
     """Advance filter, set-point and swing by one sub-step, at the present power.
 
@@ -166,7 +166,7 @@ def advance_frequency(p: Array, x: Array, set_hz: float, give: float, take: floa
     x[DEV_HZ] += (target - x[DEV_HZ]) * p[LAG_INERTIA]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def overloaded(p: Array, x: Array, give: float, take: float, h: float) -> bool:
     """Advance the overload timer; return whether the anchor must trip.
 
@@ -180,4 +180,4 @@ def overloaded(p: Array, x: Array, give: float, take: float, h: float) -> bool:
         return True
     over = power > p[OVERLOAD] * give or -power > p[OVERLOAD] * take
     x[OVERLOADED_S] = x[OVERLOADED_S] + h if over else 0.0
-    return x[OVERLOADED_S] > p[OVERLOAD_S]
+    return bool(x[OVERLOADED_S] > p[OVERLOAD_S])

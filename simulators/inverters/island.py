@@ -128,7 +128,7 @@ class Island(Federate):
         self._trips_seen = np.zeros(n_pv)
         self._energy = {"islanded_h": 0.0, "pv_offered_kwh": 0.0, "pv_used_kwh": 0.0}
         self._extremes = {"f_min_hz": self._f0, "f_max_hz": self._f0, "rocof_max_hz_per_s": 0.0}
-        self._reclose: tuple[float, float] | None = None
+        self._reclose = (0.0, 0.0)
         self._starts = 0
         self._declare(network)
 
@@ -228,12 +228,13 @@ class Island(Federate):
             "mode": int(x[gfm.MODE]),
             "anchor_p_kw": float(result[dyn.M_ANCHOR_KW]),
             "pv_p_kw": pv_kw,
-            "pv_running": running,
             "grid_p_kw": float(result[dyn.M_GRID_KW]),
             "loss_p_kw": -float(result[dyn.M_LOSS_KW]),
             "supplied_pu": supplied,
             "rocof_hz_per_s": float(result[dyn.ROCOF]),
         }
+        if self._last_us == 0 or result[dyn.PV_SWITCHED]:
+            outputs["pv_running"] = running
         now = (int(x[gfm.MODE]), float(x[gfm.V_PU]), self._grid[0] > ALIVE_PU)
         if now != self._was or result[dyn.PV_SWITCHED]:
             data = {"mode": gfm.MODES[now[0]], "v_pu": now[1], "pv_count": int(running.sum())}
@@ -250,7 +251,9 @@ class Island(Federate):
         self._tied_before = bool(inputs["tied"])
         if inputs["tied"]:
             if formed and alive and self._one_bus:
-                self._reclose = (abs(self._angle()), abs(self._x[gfm.DEV_HZ] - self._grid_dev()))
+                angle_deg, slip_hz = self._reclose
+                slip_now = abs(float(x[gfm.DEV_HZ]) - self._grid_dev())
+                self._reclose = (max(angle_deg, abs(self._angle())), max(slip_hz, slip_now))
             x[gfm.MODE] = gfm.FOLLOWING if alive else gfm.OFF
             x[gfm.V_PU] = self._grid[0] if alive and self._one_bus else 0.0
             x[gfm.SET_HZ] = 0.0
@@ -374,7 +377,8 @@ class Island(Federate):
         """Return extremes, trips and what was curtailed."""
         least = [least_power_pu(code, self._config.anchor.shift.max_hz)[0] for code in self._codes]
         e, energy = self._extremes, self._energy
-        figures = [
+        angle_deg, slip_hz = self._reclose
+        return (
             Kpi("islanded_h", energy["islanded_h"], "time as an island"),
             Kpi("f_min_hz", e["f_min_hz"], "lowest frequency of the island"),
             Kpi("f_max_hz", e["f_max_hz"], "highest frequency of the island"),
@@ -389,8 +393,6 @@ class Island(Federate):
                 energy["pv_offered_kwh"] - energy["pv_used_kwh"],
                 "offered and not used while islanded",
             ),
-        ]
-        if self._reclose is not None:
-            figures.append(Kpi("reclose_angle_deg", self._reclose[0], "phase error at re-closing"))
-            figures.append(Kpi("reclose_slip_hz", self._reclose[1], "slip at re-closing"))
-        return tuple(figures)
+            Kpi("reclose_angle_deg", angle_deg, "worst phase error at re-closing on a live street"),
+            Kpi("reclose_slip_hz", slip_hz, "worst slip at re-closing on a live street"),
+        )

@@ -18,7 +18,7 @@ def curtailment_warnings(
     """Warn of PV that frequency cannot bring to zero."""
     found = []
     for name, code in codes.items():
-        least, distance = least_power_pu(code, shift_max_hz)
+        least, _ = least_power_pu(code, shift_max_hz)
         at_trip, trip = least_power_pu(code)
         if at_trip > 0.0:
             found.append(

@@ -12,7 +12,7 @@ from pydantic import Field
 from gridmodel.codes import AnchorMode, Side
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.federate import BuildContext, Federate, Inputs, Kpi, Messages, Signal, Step
-from gridmodel.network import Network
+from gridmodel.network import ACLineSegment, Network
 from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 from simulators.power_flow.opendss_circuit import Circuit, Solution
@@ -80,10 +80,10 @@ class Feeder(Federate):
             Signal("v_v", (n,), labels=names, about="phase to neutral voltage at each customer"),
             Signal("v_pu", (len(buses), 3), labels=buses, columns=("a", "b", "c"), about="phase to neutral at each bus"),
             Signal("neutral_v", (len(buses),), labels=buses, about="neutral to ground"),
-            Signal("loading_pu", (len(network.lines),), labels=tuple(l.name for l in network.lines),
+            Signal("loading_pu", (len(network.lines),), labels=_names(network.lines),
                    about="worst conductor's current of its ampacity"),
             Signal("private_loading_pu", (len(network.private_lines),),
-                   labels=tuple(l.name for l in network.private_lines),
+                   labels=_names(network.private_lines),
                    about="the same on private cables"),
             Signal("transformer_loading_pu", about="apparent power of the rating"),
             Signal("grid_loss_kw", about="loss that the public grid carries"),
@@ -232,6 +232,10 @@ class Feeder(Federate):
             about = "worst private cable, of its ampacity"
             figures.append(Kpi("private_loading_max_pu", f["private"], about))
         return tuple(figures)
+
+
+def _names(lines: tuple[ACLineSegment, ...]) -> tuple[str, ...]:
+    return tuple(line.name for line in lines)
 
 
 def _ampacity(network: Network, private: bool) -> Array:

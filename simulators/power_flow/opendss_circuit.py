@@ -289,7 +289,8 @@ def _admittances(network: Network, lines: tuple[ACLineSegment, ...]) -> NDArray[
         series_ohm_per_km(network.line_code[line.code], network.f_nominal_hz) * line.length_km
         for line in lines
     ]
-    return np.linalg.inv(np.array(z).reshape(-1, 4, 4)) if z else np.zeros((0, 4, 4), complex)
+    matrices = np.array(z, dtype=np.complex128).reshape(-1, 4, 4)
+    return np.linalg.inv(matrices).astype(np.complex128)
 
 
 def _rows(lines: tuple[ACLineSegment, ...], row: dict[str, int]) -> NDArray[np.int64]:
@@ -302,5 +303,8 @@ def _currents(
     y: NDArray[np.complex128], ends: NDArray[np.int64], v: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
     """Return line currents, shape (n_line, 4). [A]"""
-    drop = v[ends[0]] - v[ends[1]] if len(y) else np.zeros((0, 4), complex)
-    return np.einsum("lij,lj->li", y, drop)
+    if not len(y):
+        return np.zeros((0, 4), np.complex128)
+    drop = v[ends[0]] - v[ends[1]]
+    currents: NDArray[np.complex128] = np.einsum("lij,lj->li", y, drop)
+    return currents

@@ -293,7 +293,7 @@ class Lora(Federate):
     ) -> None:
         """Emit one delivery a fleet, and one note of losses."""
         name = self._fleet_of[packet.sender]
-        sender = {"fleet": name, "node": packet.sender - self._fleet_rows[name][0]}
+        node = packet.sender - self._fleet_rows[name][0]
         for fleet, (low, high) in self._fleet_rows.items():
             got = (outcome == DELIVERED) & (listeners >= low) & (listeners < high)
             if got.any():
@@ -307,8 +307,9 @@ class Lora(Federate):
         lost = outcome != DELIVERED
         if lost.any():
             reasons = tuple(OUTCOMES[code] for code in outcome[lost].tolist())
-            data = {**sender, "at": tuple(listeners[lost].tolist()), "why": reasons}
-            outputs["lost"].append(Message(packet.end_us, "lost", data))
+            at = tuple(listeners[lost].tolist())
+            note = {"fleet": name, "node": node, "at": at, "why": reasons}
+            outputs["lost"].append(Message(packet.end_us, "lost", note))
 
     def _tuned(self, modem: Modem) -> NDArray[np.int64]:
         """Return the radios tuned to a packet's channel and spreading factor."""

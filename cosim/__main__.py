@@ -1,0 +1,5 @@
+"""``python -m cosim`` is ``feedertwin``."""
+
+from cosim.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""Command line: ``feedertwin``.
+
+Other packages add commands by the entry-point group ``feedertwin.commands``; each is a
+Typer application that is mounted under its entry point's name.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cosim import registry
+from cosim.cli import explain, graph, run, runs, validate
+from cosim.cli.console import complain
+from cosim.run import BAD_INPUT, FAILED
+from gridmodel.errors import InputError, MissingExtraError, PluginError, RecordError, RunError
+
+
+def application() -> typer.Typer:
+    """Return the whole command line."""
+    app = typer.Typer(
+        help="Co-simulation and digital twins of distribution feeders and microgrids.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for module in (run, validate, explain, graph, runs):
+        module.add_to(app)
+    for name in registry.names(registry.COMMANDS):
+        app.add_typer(registry.load(registry.COMMANDS, name), name=name)
+    return app
+
+
+def main() -> None:
+    """Run the command line; every error it knows becomes a text and an exit code."""
+    try:
+        application()()
+    except InputError as error:
+        complain(error)
+        sys.exit(BAD_INPUT)
+    except (PluginError, RunError, MissingExtraError) as error:
+        complain(error)
+        sys.exit(BAD_INPUT)
+    except RecordError as error:
+        complain(error)
+        sys.exit(FAILED)

@@ -1,0 +1,132 @@
+"""``feedertwin run`` and ``feedertwin resume``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosim import run_folder
+from cosim.cli.arguments import duration_us, scenario_path
+from cosim.cli.console import err, kpi_table, out, warn
+from cosim.cli.progress import RunProgress
+from cosim.report.report import REPORT, rows
+from cosim.run import DONE, RunOptions, RunResult, run, snapshot_at
+from cosim.scenario.build import Scenario, load
+
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Change a value of the scenario; may be repeated."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+UntilOption = Annotated[
+    str | None, typer.Option("--until", metavar="5h", help="Stop before the scenario's end.")
+]
+SnapshotOption = Annotated[
+    str | None,
+    typer.Option("--snapshot-every", metavar="1h", help="Save the whole state so often."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run")(run_command)
+    app.command("resume")(resume_command)
+
+
+def run_command(  # noqa: PLR0913  one parameter an option
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or a bundled scenario's name.")],
+    sets: SetOption = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the scenario's.")] = None,
+    until: UntilOption = None,
+    out_folder: OutOption = Path("runs"),
+    snapshot_every: SnapshotOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario: progress, key figures, and a folder with everything it did."""
+    overrides = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
+    loaded = load(scenario_path(scenario), overrides)
+    options = _options(out_folder, until, snapshot_every)
+    _go(loaded, options, quiet or as_json, as_json, overrides)
+
+
+def resume_command(
+    run_name: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's folder, its name, or 'last'.")
+    ],
+    at: Annotated[
+        str | None, typer.Option(metavar="5h", help="From the snapshot at or before this time.")
+    ] = None,
+    until: UntilOption = None,
+    out_folder: OutOption = Path("runs"),
+    snapshot_every: SnapshotOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on from a snapshot of a run that was cut short; a new run holds the whole."""
+    folder = run_folder.find(out_folder, run_name)
+    start_us = snapshot_at(folder, duration_us(at) if at is not None else None)
+    earlier = run_folder.read_run(folder)
+    loaded = load(Path(earlier["scenario_file"]), earlier.get("overrides", []))
+    options = _options(out_folder, until, snapshot_every)
+    _go(
+        loaded, options, quiet or as_json, as_json, earlier.get("overrides", []), (folder, start_us)
+    )
+
+
+def _options(out_folder: Path, until: str | None, snapshot_every: str | None) -> RunOptions:
+    return RunOptions(
+        out_folder,
+        duration_us(until) if until is not None else None,
+        duration_us(snapshot_every) if snapshot_every is not None else None,
+    )
+
+
+def _go(
+    scenario: Scenario,
+    options: RunOptions,
+    quiet: bool,
+    as_json: bool,
+    overrides: list[str],
+    resume_from: tuple[Path, int] | None = None,
+) -> None:
+    if not quiet:
+        warn(scenario.warnings)
+    with RunProgress(scenario.config.name, quiet) as progress:
+        result = run(scenario, options, progress, resume_from, overrides)
+    _show(result, as_json, quiet)
+    raise typer.Exit(result.code)
+
+
+def _show(result: RunResult, as_json: bool, quiet: bool) -> None:
+    """Print how a run ended."""
+    if as_json:
+        data = {
+            "run": str(result.folder),
+            "exit": result.code,
+            "reason": result.reason,
+            "kpis": {name: kpi.value for name, kpi in result.kpis.items()},
+        }
+        print(json.dumps(data))  # noqa: T201  exactly one JSON object, no styling
+        return
+    first, rest = rows(run_folder.read_run(result.folder))
+    if not quiet:
+        out.print(kpi_table(first))
+        if rest:
+            out.print(f"[dim]and {len(rest)} more in the report[/]")
+    for short in result.shortfalls:
+        err.print(
+            f"[bold red]fell short[/]: {short.name} is {short.value:g}, expected {short.bound}"
+        )
+    style = "green" if result.code == DONE else "red"
+    speed = f"{result.t_us / 1e6 / result.wall_s:,.0f} x real time" if result.wall_s > 0 else ""
+    out.print(
+        f"[bold {style}]{result.reason}[/] {result.t_us / 3.6e9:g} h in {result.wall_s:.1f} s, {speed}",
+        soft_wrap=True,
+    )
+    out.print(str(result.folder / REPORT), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Report: what a run leaves for people's eyes."""

@@ -1,0 +1,134 @@
+"""Graph: the federation as a picture (SVG) and as a tree for a terminal.
+
+Columns are levels; boxes are federates with their step; lines are links, several between
+the same two as one, dashed where they are delayed, orange where they carry messages.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from html import escape
+
+from cosim.federation import Federation, Link, Member
+from gridmodel.federate import Messages
+
+_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _EDGE = 132, 40, 70, 22, 16
+
+
+def svg(federation: Federation) -> str:
+    """Return the federation as an SVG picture."""
+    columns = _columns(federation)
+    places: dict[str, tuple[int, int]] = {}
+    for column, members in columns.items():
+        for row, member in enumerate(members):
+            x = _EDGE + column * (_BOX_W + _GAP_X)
+            places[member.name] = x, _EDGE + 18 + row * (_BOX_H + _GAP_Y)
+    width = 2 * _EDGE + len(columns) * (_BOX_W + _GAP_X) - _GAP_X
+    height = 2 * _EDGE + 18 + max(len(m) for m in columns.values()) * (_BOX_H + _GAP_Y)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for column in columns:
+        x = _EDGE + column * (_BOX_W + _GAP_X) + _BOX_W // 2
+        parts.append(
+            f'<text x="{x}" y="{_EDGE}" text-anchor="middle" fill="#777">level {column}</text>'
+        )
+    for (source, target, delayed, kind), links in _bundles(federation).items():
+        parts.append(_curve(places[source], places[target], delayed, kind, links))
+    parts += [_box(member, *places[member.name]) for member in federation.members]
+    return "\n".join([*parts, "</svg>"])
+
+
+def _columns(federation: Federation) -> dict[int, list[Member]]:
+    """Return members by level; within a level ordered by where their inputs are."""
+    columns: dict[int, list[Member]] = defaultdict(list)
+    for member in federation.members:
+        columns[member.level].append(member)
+    row: dict[str, float] = {}
+    for level in sorted(columns):
+        sources = defaultdict(list)
+        for link in federation.links:
+            if link.source in row and not link.delayed:
+                sources[link.target].append(row[link.source])
+
+        def middle(member: Member, sources: dict[str, list[float]] = sources) -> tuple[float, str]:
+            rows = sources.get(member.name, [])
+            return (sum(rows) / len(rows) if rows else 99.0), member.name
+
+        columns[level].sort(key=middle)
+        row |= {member.name: float(k) for k, member in enumerate(columns[level])}
+    return dict(sorted(columns.items()))
+
+
+def _bundles(federation: Federation) -> dict[tuple[str, str, bool, str], list[Link]]:
+    bundles: dict[tuple[str, str, bool, str], list[Link]] = defaultdict(list)
+    ports = {member.name: member.outputs for member in federation.members}
+    for link in federation.links:
+        message = isinstance(ports[link.source][link.source_port], Messages)
+        kind = "messages" if message else "signals"
+        bundles[link.source, link.target, link.delayed, kind].append(link)
+    return bundles
+
+
+def _curve(
+    source: tuple[float, float],
+    target: tuple[float, float],
+    delayed: bool,
+    kind: str,
+    links: list[Link],
+) -> str:
+    (x0, y0), (x1, y1) = source, target
+    y0, y1 = y0 + _BOX_H / 2, y1 + _BOX_H / 2
+    backward = x1 <= x0
+    x0, x1 = (x0, x1 + _BOX_W) if backward else (x0 + _BOX_W, x1)
+    bend = max(abs(x1 - x0) * 0.45, 30) * (-1 if backward else 1)
+    colour = "#D55E00" if kind == "messages" else "#0072B2"
+    dash = ' stroke-dasharray="5 4"' if delayed else ""
+    tip = escape("\n".join(f"{link}{' (delayed)' if delayed else ''}" for link in links))
+    head = 5 if not backward else -5
+    return (
+        f'<g fill="none" stroke="{colour}" opacity="0.75"><title>{tip}</title>'
+        f'<path d="M{x0} {y0} C{x0 + bend} {y0} {x1 - bend} {y1} {x1 - head} {y1}" '
+        f'stroke-width="{min(0.8 + 0.35 * len(links), 3):.2g}"{dash}/>'
+        f'<path d="M{x1 - head} {y1 - 3.5} L{x1} {y1} L{x1 - head} {y1 + 3.5}" fill="{colour}"/></g>'
+    )
+
+
+def _box(member: Member, x: float, y: float) -> str:
+    return (
+        f"<g><title>{escape(type(member.federate).__name__)}</title>"
+        f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="5" fill="#f5f8fb" '
+        f'stroke="#444"/><text x="{x + _BOX_W / 2}" y="{y + 17}" text-anchor="middle" '
+        f'font-weight="bold">{escape(member.name)}</text><text x="{x + _BOX_W / 2}" y="{y + 32}" '
+        f'text-anchor="middle" fill="#666" font-size="10">{escape(step_text(member))}</text></g>'
+    )
+
+
+def step_text(member: Member) -> str:
+    """Return how a federate is stepped: ``every 1 s``, ``on events``."""
+    period = member.federate.period_us
+    return f"every {period / 1e6:g} s" if period else "on events"
+
+
+def tree(federation: Federation) -> list[tuple[str, list[str]]]:
+    """Return, by level, a line for each federate and lines for what it receives."""
+    lines = []
+    for level, members in _columns(federation).items():
+        for member in members:
+            title = f"level {level}  {member.name}  ({step_text(member)})"
+            received: dict[tuple[str, bool], list[str]] = defaultdict(list)
+            for link in federation.links:
+                if link.target == member.name:
+                    received[link.source, link.delayed].append(link.target_port)
+            lines.append(
+                (
+                    title,
+                    [
+                        f"from {source}{' (delayed)' if delayed else ''}: {', '.join(ports)}"
+                        for (source, delayed), ports in received.items()
+                    ],
+                )
+            )
+    return lines

@@ -1,0 +1,104 @@
+"""Report: one self-contained HTML page for a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cosim import run_folder
+from cosim.report.plots import inline, picture, png
+from cosim.report.series import BINS
+from cosim.report.timeline import timeline
+from cosim.scenario.schema import PanelConfig, ReportConfig
+from gridmodel.settings import parse
+
+REPORT = "report.html"
+GRAPH = "graph.svg"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A key figure as the table shows it."""
+
+    name: str
+    value: str
+    unit: str
+    expected: str
+    about: str
+    short: bool
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` of a run, finished, failed or interrupted; return its path."""
+    from jinja2 import Environment
+
+    run = run_folder.read_run(folder)
+    config = parse(ReportConfig, run["resolved"].get("report", {}))
+    until_us = max(int(run["t_us"]), 1)
+    entries, cut = timeline(folder, config.timeline)
+    marks = [entry.t_h for entry in entries if entry.given]
+    first, rest = rows(run)
+    template = Environment(autoescape=True, trim_blocks=True).from_string(
+        files("cosim.report").joinpath("template.html").read_text(encoding="utf-8")
+    )
+    graph, failure = folder / GRAPH, folder / "failure.json"
+    page = template.render(
+        run=run,
+        folder=folder.name,
+        verdict={0: "good", None: "open", 130: "open"}.get(run["exit"], "bad"),
+        first=first,
+        rest=rest,
+        failure=json.loads(failure.read_text()) if failure.exists() else None,
+        picture=inline(_picture(folder, config.panels, until_us, marks)) if config.panels else "",
+        bin_s=f"{until_us / BINS / 1e6:.3g}",
+        entries=entries,
+        cut=cut,
+        graph=graph.read_text(encoding="utf-8") if graph.exists() else "",
+        resolved=json.dumps(run["resolved"], indent=1),
+    )
+    path = folder / REPORT
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _picture(
+    folder: Path, panels: tuple[PanelConfig, ...], until_us: int, marks: list[float]
+) -> bytes:
+    return png(picture(folder, panels, until_us, marks))
+
+
+def rows(run: dict[str, Any]) -> tuple[list[Row], list[Row]]:
+    """Return the key figures of the first table, and all others."""
+    resolved = run["resolved"]
+    chosen = list(resolved.get("report", {}).get("kpis") or [])
+    expected = resolved.get("expect", {})
+    chosen += [name for name in expected if name not in chosen]
+    short = {item["name"] for item in run["shortfalls"]}
+    kpis = run["kpis"]
+    first = [_row(name, kpis[name], expected, short) for name in chosen if name in kpis]
+    rest = [_row(name, kpi, expected, short) for name, kpi in kpis.items() if name not in chosen]
+    return (first, rest) if first else (rest, [])
+
+
+def _row(name: str, kpi: dict[str, Any], expected: dict[str, Any], short: set[str]) -> Row:
+    bound = expected.get(name, {})
+    texts = [
+        f"{sign} {bound[key]:g}"
+        for key, sign in (("min", "\u2265"), ("max", "\u2264"))
+        if bound.get(key) is not None
+    ]
+    return Row(
+        name, figure(kpi["value"]), kpi["unit"], ", ".join(texts), kpi["about"], name in short
+    )
+
+
+def figure(value: float) -> str:
+    """Return a figure with four digits that mean something."""
+    if value == int(value) and abs(value) < 1e6:
+        return f"{int(value)}"
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
