@@ -129,6 +129,7 @@ class Terminal:
 class Program(Protocol):
     """A controller on its ports: what a node runs."""
 
+    settings: Mapping[str, Any]
     wake_us: int
     alarms: Sequence[Alarm]
     state: int

@@ -249,6 +249,10 @@ class Federate(ABC):
         for name, value in copy.deepcopy(state).items():
             setattr(self, name, value)
 
+    def config(self) -> Mapping[str, Any]:
+        """Return what its settings became beyond their YAML block, for the record."""
+        return {}
+
     def state(self) -> Mapping[str, Any]:
         """Return the dynamic state for people: written beside a run that failed."""
         return {name: getattr(self, name) for name in self.dynamic}

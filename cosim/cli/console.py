@@ -14,6 +14,8 @@ from gridmodel.errors import InputError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+#: Columns from which a table has room for explanations.
+WIDE = 110
 
 
 def complain(error: Exception) -> None:
@@ -39,26 +41,32 @@ def warn(warnings: Sequence[str]) -> None:
 
 
 def kpi_table(rows: Sequence[Row]) -> Table:
-    """Return key figures as a table that fits a screen."""
+    """Return key figures as a table; on a wide terminal also what they are."""
+    wide = out.width >= WIDE
     table = Table(box=None, pad_edge=False)
-    table.add_column("key figure", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("unit", style="dim", no_wrap=True)
-    table.add_column("expected", no_wrap=True)
-    table.add_column("", style="dim", overflow="ellipsis", no_wrap=True)
+    for title, justify in (
+        ("key figure", "left"),
+        ("", "right"),
+        ("unit", "left"),
+        ("expected", "left"),
+    ):
+        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    if wide:
+        table.add_column("", style="dim", overflow="ellipsis", no_wrap=True)
     for row in rows:
         mark = "" if not row.expected else ("[red]fell short[/]" if row.short else "[green]met[/]")
         expected = f"{row.expected} {mark}" if row.expected else ""
         value = f"[red]{row.value}[/]" if row.short else row.value
-        table.add_row(row.name, value, row.unit, expected, escape(row.about))
+        cells = [row.name, value, row.unit, expected]
+        table.add_row(*cells, *([escape(row.about)] if wide else []))
     return table
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a plain table."""
+    """Print a plain table; the first column is never broken."""
     table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     out.print(table)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_origin
 
 import typer
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from cosim import registry
 from cosim.cli.arguments import scenario_path
@@ -78,29 +77,24 @@ def _explain_block(title: str, model: type[BaseModel], values: dict[str, Any] | 
 def _rows(
     model: type[BaseModel], values: dict[str, Any] | None, above: str
 ) -> Iterator[tuple[str, ...]]:
+    """Yield a row a key; the keys of a block within follow it, with dots."""
     for key, field in model.model_fields.items():
-        name = f"{above}{key}"
-        inner = _inner(field.annotation)
-        value = values.get(key) if values is not None else None
-        default = field.get_default()
-        shown: tuple[str, ...] = ()
+        inner, many = _inner(field.annotation), _many(field.annotation)
+        name = f"{above}{key}{'[]' if inner is not None and many else ''}"
+        value = (values or {}).get(key)
+        default = "required" if field.is_required() else _short(field.get_default())
+        cells = [name, _unit(key), "" if inner is not None else default]
         if values is not None:
-            shown = (_short(value),)
-        if inner is not None:
-            shown = ("",) if values is not None else ()
-            repeated = "tuple" in str(field.annotation) or "Mapping" in str(field.annotation)
-            yield (f"{name}{'[]' if repeated else ''}", "", "", *shown, field.description or "")
-            nested = value if isinstance(value, dict) and not repeated else None
-            if not repeated or values is None:
-                dots = f"{name}[]." if repeated else f"{name}."
-                yield from (
-                    _rows(inner, nested if values is not None else None, dots)
-                    if values is None or nested
-                    else ()
-                )
-            continue
-        text = "required" if default is PydanticUndefined else _short(default)
-        yield (name, _unit(key), text, *shown, field.description or "")
+            cells.append("" if inner is not None else _short(value))
+        yield (*cells, field.description or "")
+        if inner is not None and not (many and values is not None):
+            nested = value if isinstance(value, dict) else None
+            yield from _rows(inner, nested if values is not None else None, f"{name}.")
+
+
+def _many(annotation: Any) -> bool:
+    """Return whether a key holds several blocks: a list, or a mapping by name."""
+    return get_origin(annotation) in (tuple, Mapping, dict)
 
 
 def _short(value: Any) -> str:

@@ -53,4 +53,5 @@ def make_program(controller: str, settings: Mapping[str, Any], seat: NodeSeat) -
         {name: relay(terminal, name) for name in terminal.relays},
         radio(terminal, seat.modem),
         inverter(terminal) if terminal.inverter is not None else None,
+        config.model_dump(),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gridmodel.control import Alarm, Controller, Observations
@@ -28,7 +29,9 @@ class NodeRunner:
         relays: Mapping[str, Relay],
         radio: Any,
         inverter: Inverter | None = None,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        self.settings = settings
         self._controller = controller
         self._meters = meters
         self._relays = relays

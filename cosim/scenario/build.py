@@ -104,7 +104,11 @@ class _Builder:
         warnings = [f"{n}: {w}" for n, f in sorted(federates.items()) for w in f.warnings()]
         resolved = config.model_dump(exclude={"definitions"})
         resolved["federates"] = {
-            name: {"model": config.federates[name]["model"], **block.model_dump()}
+            name: {
+                "model": config.federates[name]["model"],
+                **block.model_dump(),
+                **federates[name].config(),
+            }
             for name, block in settings.items()
         }
         return Scenario(config, self._document.path, resolved, built, warnings)

@@ -438,6 +438,10 @@ class Firmware(Federate):
         ]
         return np.array(sides, dtype=np.int64)
 
+    def config(self) -> Mapping[str, Any]:
+        """Return the controllers' settings with their defaults."""
+        return {"settings": dict(self._programs[0].settings)}
+
     def refuses(self, kind: str, event: Settings) -> str:
         """Return that there is no such node, if so."""
         name: str = event.node  # type: ignore[attr-defined]

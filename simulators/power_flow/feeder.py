@@ -144,6 +144,7 @@ class Feeder(Federate):
         return self._report(
             solution, public_alive, formed, on_public, on_private,
             grid_loss if grid_alive else 0.0, island_loss if formed else 0.0,
+            mode != AnchorMode.STARTING,
         )  # fmt: skip
 
     def _injections(self, inputs: Inputs, tied: bool) -> tuple[Array, Array]:
@@ -166,6 +167,7 @@ class Feeder(Federate):
         on_private: NDArray[np.bool_],
         grid_loss_kw: float,
         island_loss_kw: float,
+        steady: bool,
     ) -> dict[str, Any]:
         """Turn a solution into outputs and keep the extremes."""
         v = solution.v_v * float(public_alive)
@@ -182,7 +184,7 @@ class Feeder(Federate):
         transformer = abs(solution.grid_kva) / self._s_kva * float(public_alive)
         v_pu = to_neutral / self._v_base[:, None]
         self._loss_kw = grid_loss_kw + island_loss_kw
-        self._keep(v, v_house, loading, private_loading, transformer, neutral)
+        self._keep(v, v_house, loading, private_loading, transformer, neutral, steady)
         return {
             "v_v": v_house,
             "v_pu": v_pu,
@@ -194,7 +196,7 @@ class Feeder(Federate):
             "island_loss_kw": float(island_loss_kw),
         }
 
-    def _keep(
+    def _keep(  # noqa: PLR0913  one figure each
         self,
         v: NDArray[np.complex128],
         v_house: Array,
@@ -202,11 +204,12 @@ class Feeder(Federate):
         private_loading: Array,
         transformer: float,
         neutral: Array,
+        steady: bool,
     ) -> None:
-        """Keep the extremes of what was energised and past its start ramp."""
+        """Keep the extremes; voltages only of what is past its start ramp."""
         f = self._figures
-        supplied = v_house[v_house > 0.85 * self._v_base[-1]]
-        if len(supplied):
+        supplied = v_house[v_house > 0.0]
+        if steady and len(supplied):
             f["v_min_pu"] = min(f["v_min_pu"], float(supplied.min()) / self._v_base[-1])
             f["v_max_pu"] = max(f["v_max_pu"], float(supplied.max()) / self._v_base[-1])
         f["line"] = max(f["line"], float(loading.max(initial=0.0)))
