@@ -65,7 +65,8 @@ def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> 
         part, schema, compression="zstd", use_dictionary=others, use_byte_stream_split=floats
     ) as writer:
         for table in _groups(schema, batches):
-            writer.write_table(table, row_group_size=GROUP_ROWS)
+            # One chunk a column, or page borders would tell how the rows arrived.
+            writer.write_table(table.combine_chunks(), row_group_size=GROUP_ROWS)
             rows += table.num_rows
     part.replace(path)
     return rows

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gridmodel.federate import Message
@@ -49,8 +50,8 @@ class MessageTable:
     def extend(self, batches: Iterator[pa.RecordBatch], before_us: int) -> None:
         """Take over the messages of an earlier run sent before an instant."""
         for batch in batches:
-            keep = pa.compute.less(batch.column("sent_t_us"), before_us)
-            self._stream.write_batch(batch.filter(keep))
+            count = int(np.searchsorted(batch.column("sent_t_us").to_numpy(), before_us))
+            self._stream.write_batch(batch.slice(0, count))
 
     def _flush(self) -> None:
         self._stream.write_batch(_batch(self._rows))

@@ -34,6 +34,9 @@ class HouseholdsConfig(Settings):
 
     profiles: str = Field(description="Parquet file with the quarter-hour profiles")
     period_s: Annotated[float, Gt(0.0), Le(900.0)] = Field(1.0, description="step")
+    scale_pu: Annotated[float, Ge(0.0), Le(10.0)] = Field(
+        1.0, description="multiplies every customer's profile"
+    )
     class_share_pu: Shares = Field(
         (0.30, 0.45, 0.25), description="parts of critical, normal and deferrable load"
     )
@@ -139,7 +142,8 @@ class Households(Federate):
         self._per_block = round(profiles.step_s / config.period_s)
         self._names = network.consumer_names
         n = len(self._names)
-        rated = np.array([consumer.p_rated_kw for consumer in network.consumers])
+        scale = config.scale_pu
+        rated = scale * np.array([consumer.p_rated_kw for consumer in network.consumers])
         shares = np.array(
             [
                 config.class_share_by_profile.get(consumer.profile, config.class_share_pu)
@@ -148,7 +152,7 @@ class Households(Federate):
         )
         p_pu = np.array([profiles.values[f"{c.profile}_p_pu"] for c in network.consumers])
         q_pu = np.array([profiles.values[f"{c.profile}_q_pu"] for c in network.consumers])
-        q_rated = np.array([consumer.q_rated_kvar for consumer in network.consumers])
+        q_rated = scale * np.array([consumer.q_rated_kvar for consumer in network.consumers])
         # Quarter-hour means by house and class, flattened to rows; reactive power by house.
         self._p_kw = (shares[:, :, None] * (rated[:, None] * p_pu)[:, None, :]).reshape(3 * n, -1)
         self._q_kvar = q_rated[:, None] * q_pu

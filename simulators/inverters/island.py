@@ -41,9 +41,6 @@ from simulators.inverters.traps import curtailment_warnings, rocof_warnings
 
 Array = NDArray[np.float64]
 ALIVE_PU = 0.5
-#: A grid-following inverter that trips again within this time after entering service
-#: is counted as one turn of a limit cycle. [s]
-CYCLE_S = 3600.0
 #: Inner step while the public grid holds the frequency. [s]
 TIED_SUBSTEP_S = 0.1
 
@@ -81,8 +78,8 @@ class Island(Federate):
     Config = IslandConfig
     needs_network = True
     dynamic = (
-        "_x", "_fleet", "_past_hz", "_grid", "_last_us", "_was", "_entered_s", "_cycles",
-        "_trips_seen", "_energy", "_extremes", "_reclose", "_starts", "_ran", "_tied_before",
+        "_x", "_fleet", "_past_hz", "_grid", "_last_us", "_was", "_energy", "_extremes",
+        "_reclose", "_starts", "_ran", "_tied_before",
     )  # fmt: skip
 
     def __init__(self, config: IslandConfig, context: BuildContext) -> None:
@@ -122,10 +119,7 @@ class Island(Federate):
         self._tied_before = True
         n_pv = len(self._ratings)
         self._ones = np.ones(n_pv)
-        self._entered_s = np.full(n_pv, -1e9)
         self._ran = np.ones(n_pv, dtype=np.bool_)
-        self._cycles = 0
-        self._trips_seen = np.zeros(n_pv)
         self._energy = {"islanded_h": 0.0, "pv_offered_kwh": 0.0, "pv_used_kwh": 0.0}
         self._extremes = {"f_min_hz": self._f0, "f_max_hz": self._f0, "rocof_max_hz_per_s": 0.0}
         self._reclose = (0.0, 0.0)
@@ -219,7 +213,7 @@ class Island(Federate):
         result, pv_kw, supplied = self._integrate(elapsed_s, inputs)
         self._grid = (inputs["grid_v_pu"], inputs["grid_f_hz"], inputs["grid_angle_deg"])
         self._follow_grid()
-        self._book(t_us, elapsed_s, inputs["p_available_kw"], result)
+        self._book(elapsed_s, inputs["p_available_kw"], result)
         x, running = self._x, self._ran
         outputs: dict[str, Any] = {
             "f_hz": self._frequency(),
@@ -343,13 +337,7 @@ class Island(Federate):
         """Return the phase ahead of the public grid. [deg]"""
         return float((self._x[gfm.ANGLE_DEG] - self._grid[2] + 180.0) % 360.0 - 180.0)
 
-    def _book(
-        self,
-        t_us: int,
-        elapsed_s: float,
-        available_kw: Array,
-        result: Array,
-    ) -> None:
+    def _book(self, elapsed_s: float, available_kw: Array, result: Array) -> None:
         """Keep the figures of the run."""
         x, hours = self._x, elapsed_s / 3600.0
         if x[gfm.MODE] == gfm.FORMING and result[dyn.F_MIN] < 1e8:
@@ -361,23 +349,15 @@ class Island(Federate):
             self._energy["pv_offered_kwh"] += float(available_kw.dot(self._ones)) * hours
             self._energy["pv_used_kwh"] += float(result[dyn.M_PV_KW]) * hours
         if result[dyn.PV_SWITCHED]:
-            self._book_switching(t_us / US_PER_S)
-
-    def _book_switching(self, now_s: float) -> None:
-        """Count trips, and those that follow soon on entering service."""
-        trips = self._fleet[:, gfl.TRIPS]
-        new = trips > self._trips_seen
-        self._cycles += int((new & (now_s - self._entered_s < CYCLE_S)).sum())
-        self._trips_seen = trips.copy()
-        running = self._fleet[:, gfl.RUNNING] > 0
-        self._entered_s[running & ~self._ran] = now_s
-        self._ran = running
+            self._ran = self._fleet[:, gfl.RUNNING] > 0
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return extremes, trips and what was curtailed."""
         least = [least_power_pu(code, self._config.anchor.shift.max_hz)[0] for code in self._codes]
         e, energy = self._extremes, self._energy
         angle_deg, slip_hz = self._reclose
+        trips = self._fleet[:, gfl.TRIPS]
+        again = float(np.maximum(trips - 1.0, 0.0).sum())
         return (
             Kpi("islanded_h", energy["islanded_h"], "time as an island"),
             Kpi("f_min_hz", e["f_min_hz"], "lowest frequency of the island"),
@@ -385,8 +365,8 @@ class Island(Federate):
             Kpi("rocof_max_hz_per_s", e["rocof_max_hz_per_s"], "fastest change of frequency"),
             Kpi("black_start_count", self._starts, "times the anchor started the island"),
             Kpi("anchor_trip_count", float(self._x[gfm.STOPS]), "times the anchor gave up"),
-            Kpi("pv_trip_count", float(self._trips_seen.sum()), "trips of PV plants on frequency"),
-            Kpi("pv_cycle_count", self._cycles, "of these within 1 h after entering service"),
+            Kpi("pv_trip_count", float(trips.sum()), "trips of PV plants on frequency"),
+            Kpi("pv_cycle_count", again, "of these after the plant had tripped and returned"),
             Kpi("pv_least_pu", max(least, default=0.0), "least PV power frequency can command"),
             Kpi(
                 "pv_curtailed_kwh",

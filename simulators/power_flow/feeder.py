@@ -158,7 +158,7 @@ class Feeder(Federate):
         q = self._share * inputs["households_q_kvar"][:, None]
         return p, q
 
-    def _report(
+    def _report(  # noqa: PLR0913  the pieces of one picture
         self,
         solution: Solution,
         public_alive: bool,
@@ -196,7 +196,7 @@ class Feeder(Federate):
             "island_loss_kw": float(island_loss_kw),
         }
 
-    def _keep(  # noqa: PLR0913  one figure each
+    def _keep(
         self,
         v: NDArray[np.complex128],
         v_house: Array,

@@ -178,6 +178,11 @@ class Circuit:
             command(f"vsource.anchor.enabled={'no' if closed else 'yes'}")
         self._anchored = not closed
         self._order = None
+        # OpenDSS builds the loads' admittance at the first solution into the system matrix.
+        # With no load in it, a solution depends on its inputs only, not on what was before.
+        nothing = np.zeros((len(self._network.consumers), 3))
+        self._set_loads(nothing, nothing, None, None)
+        self._dss.Solution.Solve()
 
     def solve(
         self,
