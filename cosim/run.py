@@ -60,6 +60,8 @@ class RunResult:
         Time it took. [s]
     t_us : int
         Simulated instant it came to. [us]
+    start_us : int
+        Simulated instant it began at: later than 0 for a resumed run. [us]
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class RunResult:
     shortfalls: list[Shortfall] = field(default_factory=list)
     wall_s: float = 0.0
     t_us: int = 0
+    start_us: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,10 @@ class _Runner:
         self._next_snapshot_us = options.snapshot_every_us or 0
 
     def run(self, resume_from: tuple[Path, int] | None) -> RunResult:
-        self._write("running", None, {}, [], 0.0, 0)
-        (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
-        recorder = Recorder(self._folder, self._scenario.federation, self._scenario.config.record)
-        engine = InProcess(self._scenario.federation, recorder)
-        if resume_from is not None:
-            self._resume(engine, recorder, *resume_from)
+        try:
+            engine, recorder = self._begin(resume_from)
+        except OSError as error:
+            raise record_error(error) from error
         gc.collect()
         gc.freeze()  # what was built lives as long as the run: do not look through it again
         begin = time.perf_counter()
@@ -157,24 +158,45 @@ class _Runner:
             code, reason = self._drive(engine, interrupt)
         wall_s = time.perf_counter() - begin
         gc.unfreeze()
-        try:
-            recorder.close()
-            compact(self._folder)
-        except (RecordError, OSError) as error:
-            code, reason = FAILED, str(error)
+        code, reason = self._keep(recorder, code, reason)
         kpis = _kpis(self._scenario)
         shortfalls = _shortfalls(self._scenario, kpis) if code == DONE else []
         if shortfalls:
             code = FELL_SHORT
             reason = f"{len(shortfalls)} expectation{'s' * (len(shortfalls) > 1)} fell short"
-        self._write(reason, code, kpis, shortfalls, wall_s, engine.now_us, engine)
         for member in self._scenario.federation.members:
             member.federate.close()
         try:
+            self._write(reason, code, kpis, shortfalls, wall_s, engine.now_us, engine)
             write_report(self._folder)
         except OSError as error:
-            code, reason = FAILED, str(record_error(error))
-        return RunResult(self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us)
+            if code != FAILED:
+                code, reason = FAILED, str(record_error(error))
+        start_us = resume_from[1] if resume_from is not None else 0
+        return RunResult(
+            self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us, start_us
+        )
+
+    def _begin(self, resume_from: tuple[Path, int] | None) -> tuple[InProcess, Recorder]:
+        """Open the record and put the federation at its first instant."""
+        run_folder.reserve(self._folder)
+        self._write("running", None, {}, [], 0.0, 0)
+        (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
+        recorder = Recorder(self._folder, self._scenario.federation, self._scenario.config.record)
+        engine = InProcess(self._scenario.federation, recorder)
+        if resume_from is not None:
+            self._resume(engine, recorder, *resume_from)
+        return engine, recorder
+
+    def _keep(self, recorder: Recorder, code: int, reason: str) -> tuple[int, str]:
+        """End the record and compact it; what cannot be written now stays for 'recover'."""
+        try:
+            recorder.close()
+            compact(self._folder)
+        except OSError as error:
+            code, reason = FAILED, reason if code == FAILED else str(record_error(error))
+        run_folder.release(self._folder)
+        return code, reason
 
     def _drive(self, engine: InProcess, interrupt: Interrupt) -> tuple[int, str]:
         """Run to the end, an interruption or a failure; return code and reason."""

@@ -19,6 +19,7 @@ from typing import Any
 from gridmodel.errors import RunError
 
 RUN_FILE = "run.json"
+_RESERVE, _RESERVE_BYTES = "reserve", 1_500_000
 _PACKAGES = ("feedertwin", "numpy", "numba", "opendssdirect.py", "pyarrow", "pydantic")
 
 
@@ -33,6 +34,17 @@ def create(out: Path, name: str, now: datetime) -> Path:
             continue
         return folder
     raise RunError(f"no free folder for a run in {out}")
+
+
+def reserve(folder: Path) -> None:
+    """Keep a little room on the disk, so that a run that fills it can still say so."""
+    with (folder / _RESERVE).open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+
+
+def release(folder: Path) -> None:
+    """Give back the room that `reserve` kept."""
+    (folder / _RESERVE).unlink(missing_ok=True)
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -124,9 +124,10 @@ def _show(result: RunResult, as_json: bool, quiet: bool) -> None:
             f"[bold red]fell short[/]: {short.name} is {short.value:g}, expected {short.bound}"
         )
     style = "green" if result.code == DONE else "red"
-    speed = f"{result.t_us / 1e6 / result.wall_s:,.0f} x real time" if result.wall_s > 0 else ""
+    simulated_s = (result.t_us - result.start_us) / 1e6
+    speed = f"{simulated_s / result.wall_s:,.0f} x real time" if result.wall_s > 0 else ""
     out.print(
-        f"[bold {style}]{result.reason}[/] {result.t_us / 3.6e9:g} h in {result.wall_s:.1f} s, {speed}",
+        f"[bold {style}]{result.reason}[/] {simulated_s / 3600:g} h in {result.wall_s:.1f} s, {speed}",
         soft_wrap=True,
     )
     out.print(str(result.folder / REPORT), soft_wrap=True)

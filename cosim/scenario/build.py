@@ -124,7 +124,8 @@ class _Builder:
 
     def _stop_if_faulty(self) -> None:
         if self._faults:
-            raise ScenarioError(f"{self._document.path} cannot be run", self._faults)
+            unique = dict.fromkeys(self._faults)  # two parts may stumble over one file
+            raise ScenarioError(f"{self._document.path} cannot be run", unique)
 
     def _schema(self) -> ScenarioConfig:
         data = dict(self._document.data)

@@ -1,0 +1,24 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from gridmodel.ingest.network_file import read_network
+from gridmodel.network import Network
+
+ROOT = Path(__file__).parent.parent
+STREET = ROOT / "scenarios" / "street_island"
+
+# Machines are noisy and kernels compile on first use: never fail a law on time.
+settings.register_profile("feedertwin", deadline=None, max_examples=60)
+settings.load_profile("feedertwin")
+
+
+@pytest.fixture(scope="session")
+def street() -> Network:
+    """The street of the bundled scenario."""
+    return read_network(STREET / "network.json")
