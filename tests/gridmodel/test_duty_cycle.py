@@ -62,9 +62,7 @@ def test_a_sender_that_obeys_never_exceeds_its_budget_in_any_hour(duty_pu, wante
 
 
 @given(duty_pu=duties, wanted=packets, part=st.floats(1e-3, 1.0), pause=st.floats(0.0, 1.1))
-def test_the_earliest_instant_is_allowed_and_the_one_before_it_is_not(
-    duty_pu, wanted, part, pause
-):
+def test_the_earliest_instant_is_allowed_and_the_one_before_it_is_not(duty_pu, wanted, part, pause):
     ledger, _, now = _obedient(duty_pu, wanted, patient=True)
     now += int(pause * HOUR_US)
     airtime = max(int(part * ledger.budget_us), 1)
@@ -121,7 +119,7 @@ def test_a_budget_is_a_share_of_an_hour_and_may_be_used_up(duty_pu, budget_us):
 
 def test_a_packet_longer_than_the_whole_budget_is_refused_for_ever():
     ledger = DutyLedger(0.001)
-    with pytest.raises(ValueError, match=r"3600\.0 ms .* 3600 ms|never fits a budget of 3600 ms"):
+    with pytest.raises(ValueError, match=r"never fits a budget of 3600 ms"):
         ledger.earliest_us(0, 3_600_001)
 
 

@@ -41,7 +41,7 @@ def test_airtime_is_that_of_semtechs_formula_to_the_microsecond(sf, bandwidth_kh
             - _semtech_us(payload, sf, bandwidth_khz, cr, preamble, header, crc)
         )
         for payload, cr, preamble, header, crc in product(
-            (*range(0, 64), 127, 128, 254, 255), range(1, 5), (6, 12, 65535), (0, 1), (0, 1)
+            (*range(64), 127, 128, 254, 255), range(1, 5), (6, 12, 65535), (0, 1), (0, 1)
         )
     )
     assert worst == 0  # better than 1 us: every airtime is a whole number of microseconds
