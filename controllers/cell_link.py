@@ -7,7 +7,7 @@ from typing import Any
 
 from gridmodel.errors import FrameError
 from gridmodel.ports import ReceivedFrame
-from gridmodel.wire.frames import FrameKind
+from gridmodel.wire.frames import EVERYONE, FrameKind
 from gridmodel.wire.seal import Opened, Opener, Sealer, node_key, peek
 
 
@@ -41,7 +41,7 @@ class CellLink:
         return self._sealer.seal(kind, destination, values)
 
     def open(self, frames: Iterable[ReceivedFrame]) -> list[Opened]:
-        """Return the frames that pass every check; count those that do not."""
+        """Return the frames for this node that pass every check; count those that do not."""
         opened = []
         for frame in frames:
             try:
@@ -49,7 +49,9 @@ class CellLink:
                 opener = self._openers.get(source)
                 if opener is None:
                     raise FrameError(f"node {source} is unknown here")
-                opened.append(opener.open(frame.data))
+                found = opener.open(frame.data)
+                if found.destination in (self._sealer.address, EVERYONE):
+                    opened.append(found)
             except FrameError:
                 self.refused_count += 1
         return opened

@@ -21,7 +21,7 @@ from cosim.recorder.recorder import Recorder, record_error
 from cosim.report.graph import svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
-from gridmodel.errors import FederateError, RecordError, RunError
+from gridmodel.errors import FederateError, RunError
 from gridmodel.federate import Kpi
 
 #: Exit codes of the command line.

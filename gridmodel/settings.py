@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -93,7 +94,7 @@ def dotted(path: Path) -> str:
 
 def _fault(item: Any, model: type[BaseModel], where: Callable[[Path], str], above: Path) -> Fault:
     path: Path = item["loc"]
-    owner, path = _follow(model, path)
+    owner = _owner(model, path)
     key = str(path[-1]) if path else ""
     place = where((*above, *path))
     name = dotted((*above, *path))
@@ -122,30 +123,24 @@ def _fault(item: Any, model: type[BaseModel], where: Callable[[Path], str], abov
     return Fault(place, name, f"{given} was given.", advice)
 
 
-def _follow(model: type[BaseModel], path: Path) -> tuple[type[BaseModel] | None, Path]:
-    """Return the model that owns the last key, and the path without pydantic's union tags."""
-    owner: Any = model
-    clean: list[str | int] = []
-    for index, part in enumerate(path):
-        last = index == len(path) - 1
-        fields = getattr(owner, "model_fields", None)
-        if fields is None:
-            clean.append(part)
-            continue
-        clean.append(part)
-        if last:
-            return owner, tuple(clean)
-        field = fields.get(part)
-        owner = _inner(field.annotation) if field is not None else None
-    return (owner if hasattr(owner, "model_fields") else None), tuple(clean)
+def _owner(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """Return the model that the last key of a path belongs to, if it is a model's."""
+    here: Any = model
+    for part in path[:-1]:
+        fields = getattr(here, "model_fields", None)
+        if fields is None:  # in a list or a mapping, whose own keys say nothing
+            here = _plain(get_args(here)[-1 if isinstance(part, str) else 0])
+        else:
+            here = _plain(fields[part].annotation) if part in fields else None
+        if here is None:
+            return None
+    return here if hasattr(here, "model_fields") else None
 
 
-def _inner(annotation: Any) -> Any:
-    """Return the settings class inside an annotation such as ``tuple[Bus, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner(argument)
-        if found is not None:
-            return found
-    return None
+def _plain(annotation: Any) -> Any:
+    """Return what a block may hold: its model, its list or its mapping, without `None`."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return _plain(next(kind for kind in get_args(annotation) if kind is not NoneType))
+    return annotation

@@ -7,6 +7,7 @@ columns all follow the rule, so two ends of a link can be compared by their name
 from __future__ import annotations
 
 from functools import cache
+from math import isfinite
 
 from gridmodel.errors import UnitError
 
@@ -108,4 +109,6 @@ def microseconds(t_s: float) -> int:
     ValueError
         If ``t_s`` is not a finite number.
     """
+    if not isfinite(t_s):
+        raise ValueError(f"a time must be a finite number of seconds, not {t_s}")
     return round(t_s * US_PER_S)

@@ -75,16 +75,18 @@ class EdgeNode:
 
     @property
     def _slot_us(self) -> int:
-        """Place of this address within a round of reports. [us]"""
-        return microseconds(self._config.slot_s * self._address)
+        """Place of this address within a round of reports; a long round overlaps itself. [us]"""
+        config = self._config
+        return microseconds(config.slot_s * self._address % config.report_period_s)
 
     def boot(self, now_us: int) -> None:
         """Forget everything but the frame counter, which must never repeat."""
         self._start(now_us)
+        self._tied = False
         for supply in (self._supply, self._grid, self._island):
             supply.healthy = False
         if self._transfer is not None:
-            self._transfer.position = Side.NOWHERE
+            self._transfer.open(now_us)
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return frames it refused and sheds it decided alone."""
@@ -99,7 +101,7 @@ class EdgeNode:
         answers = self._hear(now_us, frames)
         self._observe(now_us, seen)
         mask = self._mask(now_us)
-        self._state = self._name(mask)
+        self._state = self._name(now_us, mask)
         if self._state != before:  # tell soon, each address in its own slot
             self._report_us = min(self._report_us, now_us + self._slot_us)
         answers += self._report(now_us, seen, mask)
@@ -154,6 +156,7 @@ class EdgeNode:
         if was_healthy and not self._supply.healthy:
             self._shedding.forget_order()
             self._order_count = 0
+            self._tied = False  # an island may come up next, until a beacon says otherwise
         elif self._supply.healthy and not self._on_public_grid():
             self._shedding.observe(now_us, supply.f_hz if supply.v_v > 0 else 50.0)
 
@@ -161,7 +164,7 @@ class EdgeNode:
         """Return whether the house is fed by the public grid, as far as it can know."""
         if self._transfer is not None:
             return self._transfer.position == Side.GRID
-        return self._tied and self._led(self._heard_us)
+        return self._tied
 
     def _led(self, now_us: int) -> bool:
         """Return whether the coordinator was heard lately."""
@@ -179,11 +182,11 @@ class EdgeNode:
             return ALL
         return self._shedding.allowed(now_us, led)
 
-    def _name(self, mask: int) -> NodeState:
+    def _name(self, now_us: int, mask: int) -> NodeState:
         """Return the state that a mask means."""
         if not self._supply.healthy:
             return NodeState.ISOLATED
-        if mask == 0:
+        if not self._supply.ready(now_us):
             return NodeState.RESTORING
         if self._on_public_grid() and mask == ALL:
             return NodeState.GRID

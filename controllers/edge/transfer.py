@@ -36,14 +36,15 @@ class TransferSwitch:
         if (self.position == Side.GRID and not grid.healthy) or (
             self.position == Side.ISLAND and (not island.healthy or grid.ready(now_us))
         ):
-            self._open(now_us)
+            self.open(now_us)
         elif self.position == Side.NOWHERE and now_us >= self.closes_us:
             if grid.ready(now_us):
                 self.position = Side.GRID
             elif island.ready(now_us):
                 self.position = Side.ISLAND
 
-    def _open(self, now_us: int) -> None:
+    def open(self, now_us: int) -> None:
+        """Open both contacts; the pause begins."""
         self.position = Side.NOWHERE
         self.opened_us = now_us
 

@@ -23,7 +23,7 @@ def read_network(path: Path) -> Network:
     title = f"network file {path.name} cannot be used"
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise NetworkError(title, [Fault(str(path), "", f"cannot be read: {error}.")]) from error
     try:
         json.loads(text)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import near
 
+TITLE = "profiles cannot be used"
+
 
 @dataclass(frozen=True)
 class Profiles:
@@ -61,11 +63,10 @@ def read_profiles(
     """
     import pyarrow.parquet as pq
 
-    title = "profiles cannot be used"
     try:
         file = pq.ParquetFile(path)
     except (OSError, ValueError) as error:
-        raise ScenarioError(title, [Fault(str(path), "", f"cannot be read: {error}.")]) from error
+        raise ScenarioError(TITLE, [Fault(str(path), "", f"cannot be read: {error}.")]) from error
     with file:
         known = list(file.schema_arrow.names)
         faults = [
@@ -74,10 +75,9 @@ def read_profiles(
             if name not in known
         ]
         if faults:
-            raise ScenarioError(title, faults)
-        meta = file.schema_arrow.metadata
-        step_s = int(meta[b"step_s"])
-        begin_utc_s = datetime.fromisoformat(meta[b"start_utc"].decode()).timestamp()
+            raise ScenarioError(TITLE, faults)
+        start_utc, step_s = _start_and_step(file.schema_arrow.metadata or {}, path)
+        begin_utc_s = start_utc.timestamp()
         table = file.read(columns=list(dict.fromkeys(names)))
     first = int((start_utc_s - begin_utc_s) // step_s)
     last = int(-((start_utc_s + duration_s - begin_utc_s) // -step_s))
@@ -86,16 +86,45 @@ def read_profiles(
             str(path),
             "",
             f"the profiles cover {table.num_rows * step_s / 3600:g} h from "
-            f"{meta[b'start_utc'].decode()}; the run needs {duration_s / 3600:g} h from "
+            f"{start_utc.isoformat()}; the run needs {duration_s / 3600:g} h from "
             f"{datetime.fromtimestamp(start_utc_s).astimezone().isoformat()}.",
             "Move start, shorten duration_h, or bring a longer profile.",
         )
-        raise ScenarioError(title, [fault])
+        raise ScenarioError(TITLE, [fault])
     rows = np.clip(np.arange(first - 1, last + 1), 0, table.num_rows - 1)
     values = {name: table[name].to_numpy().astype(np.float64)[rows] for name in set(names)}
     for name, column in values.items():
         if not np.isfinite(column).all():
             raise ScenarioError(
-                title, [Fault(str(path), name, "holds a value that is not finite.")]
+                TITLE, [Fault(str(path), name, "holds a value that is not finite.")]
             )
     return Profiles(step_s, values)
+
+
+def _start_and_step(meta: Mapping[bytes, bytes], path: Path) -> tuple[datetime, int]:
+    """Return when the first step begins, and how long a step is. [s]"""
+    start, step = (meta.get(key, b"").decode() for key in (b"start_utc", b"step_s"))
+    faults = []
+    try:
+        start_utc = datetime.fromisoformat(start)
+    except ValueError:
+        faults.append(
+            Fault(
+                str(path),
+                "start_utc",
+                f"'{start}' is given in the metadata.",
+                "Allowed is an ISO 8601 instant, 2015-12-31T23:00:00+00:00.",
+            )
+        )
+    if not step.isdecimal() or int(step) == 0:
+        faults.append(
+            Fault(
+                str(path),
+                "step_s",
+                f"'{step}' is given in the metadata.",
+                "Allowed is a whole number of seconds, 900.",
+            )
+        )
+    if faults:
+        raise ScenarioError(TITLE, faults)
+    return start_utc, int(step)

@@ -38,9 +38,9 @@ class Bits:
     offset: float = 0.0
 
     def encode(self, value: float) -> int:
-        """Return the code nearest to a value."""
-        code = round((value - self.offset) / self.scale)
-        return min(max(code, 0), (1 << self.bits) - 1)
+        """Return the code nearest to a value, the outermost one beyond its ends."""
+        most = (1 << self.bits) - 1
+        return round(min(max((value - self.offset) / self.scale, 0), most))
 
     def decode(self, code: int) -> float:
         """Return the value of a code."""

@@ -25,6 +25,10 @@ from gridmodel.wire.frames import FrameKind, pack, unpack
 VERSION = 1
 TAG_BYTES = 4
 OVERHEAD_BYTES = 9
+#: A LoRa packet carries no more.
+MOST_BYTES = 255
+#: The counter's last value; a nonce has 32 bits for it.
+MOST_COUNT = 2**32 - 1
 _HEADER = struct.Struct(">BBBH")
 _WINDOW = 32
 
@@ -109,7 +113,11 @@ class Opener:
         """
         if len(frame) < OVERHEAD_BYTES:
             raise FrameError(f"{len(frame)} bytes are too few for a frame")
+        if len(frame) > MOST_BYTES:
+            raise FrameError(f"{len(frame)} bytes are too many for a frame")
         first, source, destination, low = _HEADER.unpack_from(frame)
+        if source != self.source:
+            raise FrameError(f"frame says it is of node {source}, not of {self.source}")
         if first >> 4 != VERSION:
             raise FrameError(f"frame version {first >> 4} is unknown; this node speaks {VERSION}")
         try:
@@ -117,6 +125,8 @@ class Opener:
         except ValueError as error:
             raise FrameError(f"frame kind {first & 0xF} is unknown") from error
         counter = self._whole(low)
+        if counter > MOST_COUNT:
+            raise FrameError(f"node {source} has used up its counter; it needs a new key")
         age = self.highest - counter
         if age >= _WINDOW or (age >= 0 and self.seen >> age & 1):
             raise FrameError(f"frame {counter} of node {source} is replayed")

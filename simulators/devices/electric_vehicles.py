@@ -16,6 +16,7 @@ from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 
 DAY_S = 86_400.0
+LEAST_KW = 1e-6  # a charger that would draw less has reached its target
 Array = NDArray[np.float64]
 Share = Annotated[float, Ge(0.0), Le(1.0)]
 HourOfDay = Annotated[float, Ge(0.0), Lt(24.0)]
@@ -63,7 +64,7 @@ def _draw(
     house: NDArray[np.int64],
     home: NDArray[np.bool_],
     closed: NDArray[np.bool_],
-    hungry: NDArray[np.bool_],
+    room_kw: Array,
     charger_kw: Array,
     p_kw: Array,
     at_house: Array,
@@ -71,8 +72,8 @@ def _draw(
     """Fill what each car draws, and add it up at its house; return whether any draws."""
     anyone = False
     for car in range(house.shape[0]):
-        charging = home[car] and hungry[car] and closed[house[car], 2]
-        p_kw[car] = -charger_kw[car] if charging else 0.0
+        charging = home[car] and room_kw[car] > LEAST_KW and closed[house[car], 2]
+        p_kw[car] = -min(charger_kw[car], room_kw[car]) if charging else 0.0
         at_house[house[car]] += p_kw[car]
         anyone |= charging
     return anyone
@@ -100,7 +101,10 @@ class ElectricVehicles(Federate):
         names = context.network.consumer_names
         self._house = np.array([names.index(car.house) for car in cars], dtype=np.int64)
         self._e_kwh = np.array([car.e_kwh for car in cars])
+        # What a kilowatt over one step adds to the state of charge.
+        self._soc_per_kw = config.period_s / 3600.0 * config.efficiency_pu / self._e_kwh
         self._charger_kw = np.array([car.p_kw for car in cars])
+        self._overnight = np.array([car.arrives_h < car.leaves_h for car in cars])
         self._target = np.array([car.target_soc_pu for car in cars])
         self._rng = context.generator()
         self._soc = np.array([car.soc_pu for car in cars])
@@ -151,7 +155,7 @@ class ElectricVehicles(Federate):
             self._house,
             self._p_kw,
             inputs["supplied_pu"],
-            hours * self._config.efficiency_pu / self._e_kwh,
+            hours / self._config.period_s * 3600.0 * self._soc_per_kw,
             self._soc,
         )
         self._charged_kwh += delivered_kw * hours
@@ -165,7 +169,7 @@ class ElectricVehicles(Federate):
                 self._house,
                 self._home,
                 inputs["closed"],
-                self._soc < self._target,
+                (self._target - self._soc) / self._soc_per_kw,
                 self._charger_kw,
                 self._p_kw,
                 at_house,
@@ -188,7 +192,8 @@ class ElectricVehicles(Federate):
         day = int(t_s // DAY_S)
         if day != self._day:
             self._plan(day)
-        away = (t_s >= self._leaves_s) & (t_s < self._arrives_s)
+        left, not_back = t_s >= self._leaves_s, t_s < self._arrives_s
+        away = np.where(self._overnight, left | not_back, left & not_back)
         back = ~away & ~self._home
         self._soc = np.where(
             back, np.maximum(self._soc - self._trip_kwh / self._e_kwh, 0.0), self._soc
@@ -205,6 +210,9 @@ class ElectricVehicles(Federate):
         leaves = np.array([car.leaves_h for car in cars]) + spread[0]
         arrives = np.array([car.arrives_h for car in cars]) + spread[1]
         self._leaves_s = day * DAY_S + 3600.0 * leaves
-        self._arrives_s = day * DAY_S + 3600.0 * np.maximum(arrives, leaves)
+        arrives = np.where(
+            self._overnight, np.minimum(arrives, leaves), np.maximum(arrives, leaves)
+        )
+        self._arrives_s = day * DAY_S + 3600.0 * arrives
         usual = np.array([car.trip_kwh for car in cars])
         self._trip_kwh = usual * self._rng.uniform(0.7, 1.3, len(cars))

@@ -106,7 +106,7 @@ def runs(rng: np.random.Generator, n: int, count: int, idle: float = 0.05) -> Ar
 
     The run lasts a fifth to the whole of the step and lies anywhere in it.
     """
-    length = rng.integers(count // 5, count + 1, n)
+    length = rng.integers(max(count // 5, 1), count + 1, n)
     begin = (rng.random(n) * (count - length + 1)).astype(np.int64)
     columns = np.arange(count)
     inside = (columns >= begin[:, None]) & (columns < (begin + length)[:, None])

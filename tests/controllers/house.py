@@ -41,8 +41,8 @@ class Turn:
 class House:
     """A house whose time runs as in a fleet of nodes.
 
-    Its meters are read each second and wake the node when a reading leaves the alarm's
-    bounds; its own timers and frames wake it at their instants.
+    Its meters are read each whole second and wake the node when a reading leaves the
+    alarm's bounds; its own timers and frames wake it at their instants.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ class House:
         self.sides = {"supply": GOOD, "grid": GOOD, "island": DARK}
         self.p_kw = -1.0
         self.now_us = 0
+        self._sample_us, self._sample = 0, self._readings(0)
         self.turns: list[Turn] = []
         self.heard: list[tuple[int, Opened]] = []
         self._step(())
@@ -113,7 +114,8 @@ class House:
         return self
 
     def see(self, supply: tuple[float, float] = GOOD, **sides: tuple[float, float]) -> House:
-        """Change what the meters see from now on."""
+        """Change what the meters see from their next reading on."""
+        self._take_sample()
         self.sides |= {"supply": supply} | sides
         return self
 
@@ -139,8 +141,9 @@ class House:
         self.coordinator.restore((counter + frames, windows, refused))
         return self
 
-    def boot(self) -> House:
-        """Start the node anew; its contacts stay as they are until it moves them."""
+    def boot(self, down_s: float = 0.0) -> House:
+        """Let the node crash and start anew; its contacts stay until it moves them."""
+        self.now_us += round(down_s * S)
         self.node.boot(self.now_us)
         self._step(())
         return self
@@ -171,8 +174,15 @@ class House:
             for meter, (v_v, f_hz) in sides.items()
         }
 
+    def _take_sample(self) -> None:
+        """Read the meters if a second has begun since they were read."""
+        if self.now_us // S > self._sample_us // S:
+            self._sample_us = self.now_us - self.now_us % S
+            self._sample = self._readings(self._sample_us)
+
     def _step(self, frames: object) -> None:
-        seen = Observations(self._readings(self.now_us), dict(self.contacts))
+        self._take_sample()
+        seen = Observations(self._sample, dict(self.contacts))
         decisions = self.node.step(self.now_us, seen, frames)
         assert decisions.wake_us > self.now_us, "a node must not wake in the past"
         self.contacts |= decisions.relays

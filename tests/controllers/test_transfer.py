@@ -53,7 +53,7 @@ days = st.lists(
         st.one_of(st.floats(0.0, 5.0), st.floats(50.0, 500.0)),  # seconds that pass, then
         supplies,  # the public grid is
         supplies,  # the island is
-        st.integers(0, 9).map(lambda roll: roll == 0),  # the node starts anew
+        st.sampled_from([None] * 8 + [0.0, 5.0]),  # the node crashes, for seconds
     ),
     min_size=1,
     max_size=30,
@@ -73,10 +73,10 @@ days = st.lists(
 @given(day=days)
 def test_grid_and_island_are_never_both_closed_and_there_is_a_gap_between(transfer, supply, day):
     there = House(transfer=transfer, supply=supply)
-    for pause_s, grid, island, anew in day:
+    for pause_s, grid, island, down_s in day:
         there.until(there.now_us / S + pause_s).see(grid=grid, island=island)
-        if anew:
-            there.boot()
+        if down_s is not None:
+            there.boot(down_s)
     there.until(there.now_us / S + 10)
     assert_break_before_make(there, transfer.get("gap_s", 1.0))
 
@@ -86,17 +86,17 @@ def test_a_node_that_starts_anew_leaves_a_gap_after_the_contact_it_found_closed(
         transfer={"gap_s": 2.0, "grid_delay_s": 0.0},
         supply={"enter_delay_s": 0.0, "stagger_s": 0.0},
     )
-    there.until(100).see(grid=DARK, island=GOOD).boot().until(110)
-    assert moves(there) == [(100 * S, "grid", False), (102 * S, "island", True)]
+    there.until(100).see(grid=DARK, island=GOOD).boot(down_s=30).until(140)
+    assert moves(there) == [(130 * S, "grid", False), (132 * S, "island", True)]
 
 
 @given(day=days, grid=supplies, island=supplies)
 def test_in_the_end_a_house_is_where_there_is_supply_and_the_grid_comes_first(day, grid, island):
     there = house()
-    for pause_s, grid_then, island_then, anew in day:
+    for pause_s, grid_then, island_then, down_s in day:
         there.until(there.now_us / S + pause_s).see(grid=grid_then, island=island_then)
-        if anew:
-            there.boot()
+        if down_s is not None:
+            there.boot(down_s)
     there.see(grid=grid, island=island).until(there.now_us / S + 2 * (GRID_S + GAP_S) + 2)
     if grid == GOOD:
         assert there.side == "grid"
