@@ -22,11 +22,11 @@ class CellLink:
         Addresses it listens to.
     seed : int
         Seed of the simulated keys.
-    cell : str
-        Name of the cell.
+    cell : int
+        Number of the cell.
     """
 
-    def __init__(self, address: int, peers: Iterable[int], seed: int, cell: str = "cell") -> None:
+    def __init__(self, address: int, peers: Iterable[int], seed: int, cell: int = 0) -> None:
         self._sealer = Sealer(address, node_key(seed, cell, address))
         self._openers = {peer: Opener(peer, node_key(seed, cell, peer)) for peer in peers}
         self.refused_count = 0

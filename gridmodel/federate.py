@@ -142,6 +142,8 @@ class NodeSeat:
         The scenario's seed, from which the cell's keys are derived in simulation.
     network : Network or None
         The scenario's network.
+    cell : int
+        Which of the street's radio cells it is in, from 0.
     """
 
     owner: str
@@ -152,6 +154,7 @@ class NodeSeat:
     modem: Modem
     seed: int
     network: Network | None = None
+    cell: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,8 @@ class BuildContext:
         The federate's name in the scenario.
     seed : int
         The scenario's seed.
-    directory : Path
-        Folder that relative file names in the scenario start from.
+    folders : mapping
+        By key of its block: the folder that a relative file name given there starts from.
     network : Network or None
         The scenario's network.
     duration_us : int
@@ -179,11 +182,15 @@ class BuildContext:
 
     name: str
     seed: int
-    directory: Path
+    folders: Mapping[str, Path]
     network: Network | None
     duration_us: int
     start_utc_s: float = 0.0
     program: ProgramFactory | None = None
+
+    def file(self, key: str, name: str) -> Path:
+        """Return the file that a key of this federate's block names."""
+        return self.folders.get(key, Path()) / name
 
     def generator(self) -> np.random.Generator:
         """Return this federate's own random stream.

@@ -54,7 +54,9 @@ class Coordinator:
         self._config = config
         self._seat = seat
         self._count = len(seat.peers)
-        self._link = CellLink(COORDINATOR, range(1, self._count + 1), seat.seed)
+        #: Part of the street that is this coordinator's; it plans with that part of the anchor.
+        self._share_pu = self._count / len(seat.network.consumers)
+        self._link = CellLink(COORDINATOR, range(1, self._count + 1), seat.seed, seat.cell)
         self._start(0)
 
     def _start(self, now_us: int) -> None:
@@ -76,6 +78,7 @@ class Coordinator:
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return frames, the battery's set-point and the next instant that matters."""
+        seen = self._own_part(seen)
         inverter = seen.inverter
         assert inverter is not None
         for frame in self._link.open(frames):
@@ -113,6 +116,19 @@ class Coordinator:
             ),
             Kpi("order_lost_count", orders.lost_count, "orders never confirmed"),
             Kpi("silence_count", self._silence_count, "times a house was not heard for too long"),
+        )
+
+    def _own_part(self, seen: Observations) -> Observations:
+        """Return what was seen with this cell's part of the anchor and of the grid's power."""
+        part, inverter, tie = self._share_pu, seen.inverter, seen.meters["tie"]
+        assert inverter is not None
+        own = inverter._replace(
+            p_kw=part * inverter.p_kw,
+            p_max_kw=part * inverter.p_max_kw,
+            e_kwh=part * inverter.e_kwh,
+        )
+        return seen._replace(
+            meters={**seen.meters, "tie": tie._replace(p_kw=part * tie.p_kw)}, inverter=own
         )
 
     def _take(self, now_us: int, frame: Opened) -> None:
@@ -153,7 +169,7 @@ class Coordinator:
         self._planner.see_sun(now_us, max(sun_kw, 0.0))
         wanted = inverter.p_kw + import_kw
         discharge = wanted > 0.0 and inverter.soc_pu <= self._config.ready_soc_pu
-        return 0.0 if discharge else wanted
+        return 0.0 if discharge else wanted / self._share_pu
 
     def _plan(self, now_us: int, seen: Observations) -> None:
         """Decide which circuits are allowed until the next dispatch, and ask for it."""
@@ -195,7 +211,7 @@ class Coordinator:
 
     def snapshot(self) -> Any:
         """Return the dynamic state."""
-        fixed = ("_config", "_seat", "_count", "_link")
+        fixed = ("_config", "_seat", "_count", "_share_pu", "_link")
         own = {name: value for name, value in vars(self).items() if name not in fixed}
         return copy.deepcopy(own), self._link.snapshot()
 

@@ -54,7 +54,7 @@ class EdgeNode:
     def __init__(self, config: EdgeNodeConfig, seat: NodeSeat) -> None:
         self._config = config
         self._address = seat.address
-        self._link = CellLink(seat.address, [COORDINATOR], seat.seed)
+        self._link = CellLink(seat.address, [COORDINATOR], seat.seed, seat.cell)
         self._start(0)
 
     def _start(self, now_us: int) -> None:

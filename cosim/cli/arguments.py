@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import typer
 
+from cosim.scenario import bundled
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import near
 from gridmodel.units import microseconds
@@ -45,27 +45,9 @@ def scenario_path(text: str) -> Path:
         path /= "scenario.yaml"
     if path.exists():
         return path
-    for folder in _bundled():
-        for candidate in (folder / text / "scenario.yaml", folder / f"{text}.yaml"):
-            if candidate.exists():
-                return candidate
-    names = bundled_names()
-    fault = Fault(text, "", "there is no such file.", f"Bundled scenarios: {near(text, names)}")
+    found = bundled.find(text)
+    if found is not None:
+        return found
+    advice = f"Bundled scenarios: {near(text, bundled.names())}"
+    fault = Fault(text, "", "there is no such file.", advice)
     raise ScenarioError("scenario cannot be found", [fault])
-
-
-def bundled_names() -> list[str]:
-    """Return the names of the scenarios that come with the package."""
-    names = set()
-    for folder in _bundled():
-        for path in folder.glob("*/*.yaml"):
-            inner = path.parent.name
-            names.add(inner if path.stem == "scenario" else f"{inner}/{path.stem}")
-    return sorted(names)
-
-
-def _bundled() -> list[Path]:
-    """Return the folders of bundled scenarios: in the wheel, or in the source tree."""
-    package = Path(str(files("cosim")))
-    folders = (package / "_bundled_scenarios", package.parent / "scenarios")
-    return [folder for folder in folders if folder.is_dir()]

@@ -169,7 +169,7 @@ class _Builder:
         if config.network is None:
             return None
         try:
-            return read_network(self._document.path.parent / config.network)
+            return read_network(self._document.file(("network",), config.network))
         except InputError as error:
             self._faults += error.faults
             return None
@@ -197,7 +197,10 @@ class _Builder:
             context = BuildContext(
                 name,
                 config.seed,
-                self._document.path.parent,
+                {
+                    key: self._document.file(("federates", name, key), "")
+                    for key in config.federates[name]
+                },
                 network,
                 microseconds(3600.0 * config.duration_h),
                 config.start_utc_s,

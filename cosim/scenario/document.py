@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from cosim.scenario import bundled
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import Path as KeyPath
 from gridmodel.settings import dotted
@@ -26,12 +27,17 @@ class Document:
     path: Path
     data: dict[str, Any]
     places: dict[KeyPath, str] = field(default_factory=dict)
+    folders: dict[KeyPath, Path] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
         """Return ``file:line`` of a value, or of the nearest block around it."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, str(self.path))
+
+    def file(self, path: KeyPath, name: str) -> Path:
+        """Return a file named by a value, as seen from the file the value is written in."""
+        return self.folders.get(path, self.path.parent) / name
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
@@ -40,8 +46,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     Parameters
     ----------
     path : Path
-        The YAML file. A key ``extends`` names a file it builds on: mappings are merged,
-        everything else is replaced.
+        The YAML file. A key ``extends`` names a file, or a bundled scenario, that it
+        builds on: mappings are merged, everything else is replaced.
     overrides : sequence of str
         ``a.b.c=value`` with the value in YAML.
 
@@ -82,8 +88,11 @@ def _load(path: Path, above: tuple[Path, ...]) -> Document:
     document = Document(path, {}, {})
     base = tree.pop(EXTENDS, None)
     if base is not None:
-        parent = _load(path.parent / str(base), (*above, path.resolve()))
+        stated = path.parent / str(base)
+        found = stated if stated.exists() else bundled.find(str(base)) or stated
+        parent = _load(found, (*above, path.resolve()))
         document.data, document.places = parent.data, parent.places
+        document.folders = parent.folders
     _merge(document, document.data, tree, ())
     return document
 
@@ -93,6 +102,7 @@ def _merge(document: Document, into: dict[str, Any], tree: CommentedMap, above: 
         path = (*above, str(key))
         line = tree.lc.data.get(key)
         document.places[path] = f"{document.path}:{line[0] + 1 if line else 1}"
+        document.folders[path] = document.path.parent
         old = into.get(str(key))
         if isinstance(value, CommentedMap) and isinstance(old, dict):
             _merge(document, old, value, path)
@@ -145,4 +155,5 @@ def _override(document: Document, text: str) -> Fault | None:
         return Fault("--set", key, f"the list has {len(here)} items, counted from 0.")
     here[last] = plain
     document.places[tuple(parts)] = f"--set {key}"
+    document.folders.pop(tuple(parts), None)
     return None

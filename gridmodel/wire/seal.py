@@ -33,7 +33,7 @@ _HEADER = struct.Struct(">BBBH")
 _WINDOW = 32
 
 
-def node_key(seed: int, cell: str, address: int) -> bytes:
+def node_key(seed: int, cell: int, address: int) -> bytes:
     """Return the key of a simulated node, from the scenario's seed.
 
     Real nodes are given random keys when they join; a simulation needs reproducible ones.

@@ -63,6 +63,8 @@ class Battery(Federate):
             Signal("p_discharge_max_kw", about="greatest power it can give until the next step"),
             Signal("p_charge_max_kw", about="greatest power it can take until the next step"),
             Signal("loss_kw", about="mean conversion loss since the last step"),
+            Signal("p_rated_kw", about="rated power, charge and discharge"),
+            Signal("e_full_kwh", about="energy content"),
         )
 
     @classmethod
@@ -74,6 +76,7 @@ class Battery(Federate):
         """Integrate the power since the last step."""
         c = self._config
         hours = (t_us - self._last_us) / US_PER_S / 3600.0
+        first = t_us == self.first_us
         self._last_us = t_us
         p_kw = inputs["p_kw"]
         idle, self._idle = self._idle, p_kw == 0.0
@@ -97,6 +100,8 @@ class Battery(Federate):
             "p_charge_max_kw": min(max(take, 0.0), c.p_kw),
             "loss_kw": loss_kw,
         }
+        if first:
+            outputs |= {"p_rated_kw": c.p_kw, "e_full_kwh": c.e_kwh}
         return outputs, t_us + self.period_us
 
     def kpis(self) -> tuple[Kpi, ...]:

@@ -204,7 +204,7 @@ class Households(Federate):
         for consumer in context.network.consumers:
             names += [f"{consumer.profile}_p_pu", f"{consumer.profile}_q_pu"]
         profiles = read_profiles(
-            context.directory / config.profiles,
+            context.file("profiles", config.profiles),
             names,
             context.start_utc_s,
             context.duration_us / US_PER_S,

@@ -78,7 +78,7 @@ class Photovoltaics(Federate):
         assert context.network is not None
         names = [f"{plant.profile}_p_pu" for plant in context.network.photovoltaics]
         profiles = read_profiles(
-            context.directory / config.profiles,
+            context.file("profiles", config.profiles),
             names,
             context.start_utc_s,
             context.duration_us / US_PER_S,

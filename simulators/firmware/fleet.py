@@ -1,8 +1,8 @@
 """Firmware fleet: node programs at the customers of a street, each on its own hardware.
 
-What a node's program sees is what its converter and its radio give: readings in whole
-steps, frames that were received. A comparator watches each reading, so a program sleeps
-until a timer, a frame or an alarm. Events crash a node or spoil a sensor.
+What a node's program sees is what its front end and its radio give: readings in whole
+steps, frames that were received. A program sleeps until a timer, a frame or an alarm of
+the front end. Events crash a node or spoil a sensor.
 
 Left out so far: clock drift, flash wear, memory and processor budgets.
 """
@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from math import inf
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from annotated_types import Ge, Gt
-from numba import njit
+from annotated_types import Gt
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -38,18 +36,14 @@ from gridmodel.metering import MeterScale
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
-from gridmodel.wire.frames import COORDINATOR, EVERYONE
+from gridmodel.wire.cells import CellPlan
+from gridmodel.wire.frames import EVERYONE
 from gridmodel.wire.lora import Modem
 from gridmodel.wire.seal import OVERHEAD_BYTES, peek
+from simulators.firmware.front_end import FrontEnd, SensorFault
 
-Array = NDArray[np.float64]
 #: Meters: the house's own supply, and with a transfer switch both sides of it.
 SUPPLY, SIDES, TIE = "supply", ("grid", "island"), "tie"
-#: Columns of a reading.
-VOLTAGE, CURRENT, POWER, FREQUENCY = range(4)
-#: Fewer volts than this make no frequency reading. [V]
-DARK_V = 10.0
-NEVER_US = np.iinfo(np.int64).max
 
 
 class Crash(Settings):
@@ -57,16 +51,6 @@ class Crash(Settings):
 
     node: str = Field(description="customer of the node")
     for_min: Annotated[float, Gt(0.0)] = Field(description="until it boots again")
-
-
-class SensorFault(Settings):
-    """A node's reading is wrong: scaled, then shifted."""
-
-    node: str = Field(description="customer of the node")
-    quantity: Literal["v_v", "i_a", "p_kw", "f_hz"] = Field(description="the reading")
-    scale_pu: float = Field(1.0, description="factor on the true value")
-    offset: float = Field(0.0, description="added to it, in the reading's unit")
-    for_min: Annotated[float, Gt(0.0)] = Field(description="how long it lasts")
 
 
 class FirmwareConfig(Settings):
@@ -81,71 +65,11 @@ class FirmwareConfig(Settings):
     transfer_switch: bool = Field(
         False, description="they also switch the customer between public grid and private island"
     )
-    inverter: bool = Field(False, description="they command the anchor's inverter")
-    battery_e_kwh: Annotated[float, Ge(0.0)] = Field(
-        0.0, description="energy content of that inverter's battery"
+    cells: CellPlan = Field(CellPlan(), description="how customers share radio channels")
+    inverter: bool = Field(
+        False, description="they coordinate a cell each, and the first commands the inverter"
     )
     period_s: Annotated[float, Gt(0.0)] = Field(1.0, description="step of readings and comparators")
-
-
-@njit(cache=True)
-def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
-    rows: NDArray[np.int64],
-    v_v: Array,
-    p_kw: Array,
-    vehicles_p_kw: Array,
-    q_kvar: Array,
-    sides: Array,
-    on_grid: NDArray[np.bool_],
-    wrong: Array,
-    steps: Array,
-    bounds: Array,
-    readings: Array,
-    due: NDArray[np.bool_],
-) -> bool:
-    """Take all readings in the converters' steps and mark nodes whose alarm rings.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n,)
-        The nodes' customers.
-    v_v, p_kw, vehicles_p_kw, q_kvar : ndarray, shape (n_customer,)
-        Voltage and power at each customer.
-    sides : ndarray, shape (2, 2)
-        Voltage and frequency of the public grid and of the island. [V] [Hz]
-    on_grid : ndarray, shape (n,)
-        Nodes whose customer is on the public grid by a transfer switch.
-    wrong : ndarray, shape (n, 4, 2)
-        Factor and offset of each reading of the supply.
-    steps : ndarray, shape (4,)
-        Steps of voltage, current, power and frequency.
-    bounds, readings : ndarray, shape (n, n_meter, 4)
-        Alarm bounds, and where the readings go.
-    due : ndarray, shape (n,)
-        Set where an alarm rings.
-    """
-    anyone = False
-    for node in range(rows.shape[0]):
-        row = rows[node]
-        v = v_v[row]
-        power = p_kw[row] + vehicles_p_kw[row]
-        supply = readings[node, 0]
-        supply[VOLTAGE] = v
-        supply[CURRENT] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
-        supply[POWER] = power
-        supply[FREQUENCY] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
-        for kind in range(4):
-            supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
-        for meter in range(1, readings.shape[1]):
-            readings[node, meter, VOLTAGE] = sides[meter - 1, 0]
-            readings[node, meter, FREQUENCY] = sides[meter - 1, 1]
-        for meter in range(readings.shape[1]):
-            r, b = readings[node, meter], bounds[node, meter]
-            for kind in range(4):
-                r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
-            if r[VOLTAGE] < b[0] or r[VOLTAGE] > b[1] or r[FREQUENCY] < b[2] or r[FREQUENCY] > b[3]:
-                due[node] = anyone = True
-    return anyone
 
 
 class Firmware(Federate):
@@ -156,8 +80,8 @@ class Firmware(Federate):
     events: ClassVar[Mapping[str, type[Settings]]] = {"crash": Crash, "sensor_fault": SensorFault}
 
     def __init__(
-        self, config: FirmwareConfig, context: BuildContext, programs: Sequence[Program],
-        terminals: Sequence[Terminal], modems: Sequence[int],
+        self, config: FirmwareConfig, context: BuildContext, seats: Sequence[NodeSeat],
+        programs: Sequence[Program],
     ) -> None:  # fmt: skip
         network = context.network
         assert network is not None
@@ -165,31 +89,29 @@ class Firmware(Federate):
         self._config = config
         self.period_us = microseconds(config.period_s)
         self._programs = programs
-        self._terminals = terminals
-        self._addresses = np.array(modems)
+        self._terminals = [seat.terminal for seat in seats]
+        self._addresses = np.array([seat.address for seat in seats])
         names = network.consumer_names
-        self._at = tuple(terminal.name for terminal in terminals)
+        self._at = tuple(seat.terminal.name for seat in seats)
+        self._labels = tuple(
+            name if self._at.count(name) == 1 else f"{name}.{seat.cell}"
+            for name, seat in zip(self._at, seats, strict=True)
+        )
         self._customers = len(names)
-        self._rows = np.array([names.index(name) for name in self._at])
-        self._meters = (SUPPLY, *SIDES) if config.transfer_switch else (SUPPLY,)
-        scale = config.meter
-        self._steps = np.array([scale.v_step_v, scale.i_step_a, scale.p_step_kw, scale.f_step_hz])
+        row = {name: k for k, name in enumerate(names)}
+        self._rows = np.array([row[name] for name in self._at])
+        self._v_base = network.bus[network.consumers[0].bus].v_nominal_v / 3**0.5
+        meters = (SUPPLY, *SIDES) if config.transfer_switch else (SUPPLY,)
+        self._front_end = FrontEnd(self._rows, meters, config.meter, self._v_base)
         n = len(programs)
-        self._readings = np.zeros((n, len(self._meters), 4))
-        self._bounds = np.tile([-inf, inf, -inf, inf], (n, len(self._meters), 1))
         self._wake_us = np.zeros(n, dtype=np.int64)
         self._boots_us = np.full(n, -1, dtype=np.int64)
-        self._wrong = np.tile([1.0, 0.0], (n, 4, 1))
-        self._spoilt_until_us = np.full((n, 4), NEVER_US)
-        self._spoilt_next_us = int(NEVER_US)
         self._wake_next_us = 0
         self._due = np.zeros(n, dtype=np.bool_)
         self._on_grid = np.full(n, config.transfer_switch)
         self._down_count = 0
-        self._modem_data = tuple(config.modem.model_dump().values())
-        self._sample_us = 0
+        self._modem_data = [tuple(seat.modem.model_dump().values()) for seat in seats]
         self._counts = {"step": 0, "crash": 0, "move": 0}
-        self._v_base = network.bus[network.consumers[0].bus].v_nominal_v / 3**0.5
         self._declare(names)
 
     @classmethod
@@ -206,32 +128,29 @@ class Firmware(Federate):
             for name in at
             if name not in network.consumer
         ]
-        if not config.inverter and len(at) > EVERYONE - 1:
-            problem = f"{len(at)} nodes are more than a cell's {EVERYONE - 1} addresses."
-            faults.append(Fault(context.name, "at", problem, "Split them into several fleets."))
         if faults:
             raise ScenarioError("firmware cannot be built", faults)
-        terminals = [
-            Terminal(
-                name,
-                relays=_contacts_at_start(config),
-                inverter=InverterState(0.0, 0.0, 0.0, config.battery_e_kwh)
-                if config.inverter
-                else None,
+        place = config.cells.coordinators if config.inverter else config.cells.nodes
+        seats = [
+            NodeSeat(
+                context.name,
+                Terminal(
+                    seat.customer,
+                    relays=_contacts_at_start(config),
+                    inverter=InverterState(0.0, 0.0, 0.0, 0.0) if config.inverter else None,
+                ),
+                _meters(config),
+                seat.address,
+                seat.peers,
+                config.cells.tuned(config.modem, seat.cell),
+                context.seed,
+                network,
+                seat.cell,
             )
-            for name in at
+            for seat in place(network.consumer_names, at)
         ]
-        peers = network.consumer_names
-        programs, addresses = [], []
-        for terminal in terminals:
-            address = COORDINATOR if config.inverter else peers.index(terminal.name) + 1
-            seat = NodeSeat(
-                context.name, terminal, _meters(config), address, peers, config.modem,
-                context.seed, network,
-            )  # fmt: skip
-            programs.append(context.program(config.controller, config.settings, seat))
-            addresses.append(address)
-        return cls(config, context, programs, terminals, addresses)
+        programs = [context.program(config.controller, config.settings, seat) for seat in seats]
+        return cls(config, context, seats, programs)
 
     def _declare(self, names: tuple[str, ...]) -> None:
         config, n = self._config, len(names)
@@ -252,7 +171,9 @@ class Firmware(Federate):
         outputs: list[Signal | Messages] = [
             Messages("transmit", "frames given to the air"),
             Messages("switched", "circuits or transfer switches that moved"),
-            Signal("state", (len(self._at),), int, labels=self._at, about="state of each program"),
+            Signal(
+                "state", (len(self._at),), int, labels=self._labels, about="state of each program"
+            ),
         ]
         if config.relays:
             outputs.append(
@@ -276,6 +197,7 @@ class Firmware(Federate):
                 Signal("inverter_p_kw", initial=0.0, about="power of the anchor"),
                 Signal("soc_pu", initial=0.5, about="the battery's state of charge"),
                 Signal("p_discharge_max_kw", initial=0.0, about="greatest power it gives"),
+                Signal("e_full_kwh", initial=0.0, about="energy content of the battery"),
             ]
             outputs.append(Signal("p_set_kw", about="power wanted of the anchor while tied"))
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
@@ -290,7 +212,7 @@ class Firmware(Federate):
         if inputs.messages["frames"]:
             anyone |= self._receive(t_us, inputs.messages["frames"], due)
         if t_us % self.period_us == 0:
-            anyone |= self._read(t_us, inputs, due)
+            anyone |= self._front_end.read(t_us, inputs, self._on_grid, due)
         if self._down_count:
             self._boot(t_us, due)
         outputs: dict[str, Any] = {}
@@ -328,10 +250,7 @@ class Firmware(Federate):
             self._wake_next_us = int(self._wake_us.min())
             self._counts["crash"] += 1
         else:
-            kind = ("v_v", "i_a", "p_kw", "f_hz").index(event.data["quantity"])
-            self._wrong[node, kind] = event.data["scale_pu"], event.data["offset"]
-            self._spoilt_until_us[node, kind] = until
-            self._spoilt_next_us = int(self._spoilt_until_us.min())
+            self._front_end.spoil(node, event.data, until)
 
     def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> bool:
         """Hand frames to the radios they are addressed to; return whether any was."""
@@ -349,36 +268,6 @@ class Firmware(Federate):
                     due[node] = anyone = True
         return anyone
 
-    def _read(self, t_us: int, inputs: Inputs, due: NDArray[np.bool_]) -> bool:
-        """Take all readings and mark nodes whose alarm rings; return whether any does."""
-        sides = np.array(
-            [
-                [inputs["grid_v_pu"] * self._v_base, inputs["grid_f_hz"]],
-                [inputs["island_v_pu"] * self._v_base, inputs["island_f_hz"]],
-            ]
-        )
-        if t_us >= self._spoilt_next_us:
-            over = self._spoilt_until_us <= t_us
-            self._wrong[over] = (1.0, 0.0)
-            self._spoilt_until_us[over] = NEVER_US
-            self._spoilt_next_us = int(self._spoilt_until_us.min())
-        self._sample_us = t_us
-        rings: bool = _sample(
-            self._rows,
-            inputs["v_v"],
-            inputs["p_kw"],
-            inputs["vehicles_p_kw"],
-            inputs["q_kvar"],
-            sides,
-            self._on_grid,
-            self._wrong,
-            self._steps,
-            self._bounds,
-            self._readings,
-            due,
-        )
-        return rings
-
     def _boot(self, t_us: int, due: NDArray[np.bool_]) -> None:
         """Keep crashed nodes down and start those whose time has come."""
         for node in np.flatnonzero(self._boots_us >= 0).tolist():
@@ -392,12 +281,11 @@ class Firmware(Federate):
     def _run(self, t_us: int, node: int, inputs: Inputs, transmit: list[Message]) -> bool:
         """Run one program; return whether a contact moved."""
         terminal, program = self._terminals[node], self._programs[node]
-        for meter, row in zip(self._meters, self._readings[node].tolist(), strict=True):
-            terminal.readings[meter] = Measurement(self._sample_us, *row)
+        terminal.readings.update(self._front_end.measurements(node))
         if terminal.inverter is not None:
             terminal.inverter = InverterState(
                 inputs["inverter_p_kw"], inputs["soc_pu"], inputs["p_discharge_max_kw"],
-                self._config.battery_e_kwh,
+                inputs["e_full_kwh"],
             )  # fmt: skip
             tie = Measurement(t_us, 0.0, 0.0, inputs["tie_p_kw"], inputs["grid_f_hz"])
             terminal.readings[TIE] = tie
@@ -406,13 +294,10 @@ class Firmware(Federate):
         program.step(t_us)
         self._counts["step"] += 1
         self._wake_us[node] = program.wake_us
-        bounds = self._bounds[node]
-        bounds[:] = (-inf, inf, -inf, inf)
-        for alarm in program.alarms:
-            row = self._meters.index(alarm.meter)
-            bounds[row] = alarm.v_min_v, alarm.v_max_v, alarm.f_min_hz, alarm.f_max_hz
+        self._front_end.watch(node, program.alarms)
+        modem = self._modem_data[node]
         for frame, _ in terminal.sent:
-            data = {"fleet": self._name, "node": node, "frame": frame, "modem": self._modem_data}
+            data = {"fleet": self._name, "node": node, "frame": frame, "modem": modem}
             transmit.append(Message(t_us, "frame", data))
         terminal.sent.clear()
         return terminal.relays != before
@@ -461,15 +346,16 @@ class Firmware(Federate):
 
     def snapshot(self) -> Any:
         """Return programs, terminals and timers."""
-        names = ("_readings", "_bounds", "_wake_us", "_boots_us", "_wrong", "_spoilt_until_us",
-                 "_spoilt_next_us", "_wake_next_us", "_on_grid", "_down_count", "_sample_us",
-                 "_counts", "_terminals")  # fmt: skip
+        names = ("_wake_us", "_boots_us", "_wake_next_us", "_on_grid", "_down_count", "_counts",
+                 "_terminals")  # fmt: skip
         own = copy.deepcopy({name: getattr(self, name) for name in names})
-        return own, [program.snapshot() for program in self._programs]
+        programs = [program.snapshot() for program in self._programs]
+        return own, self._front_end.snapshot(), programs
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
-        own, programs = copy.deepcopy(state)
+        own, front_end, programs = copy.deepcopy(state)
+        self._front_end.restore(front_end)
         for terminal, saved in zip(self._terminals, own.pop("_terminals"), strict=True):
             for field in ("readings", "relays", "received", "sent", "inverter", "p_set_kw"):
                 setattr(terminal, field, getattr(saved, field))

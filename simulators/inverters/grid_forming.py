@@ -111,10 +111,11 @@ class AnchorConfig(Settings):
         return f_nominal_hz * step_pu / (2 * self.equivalent_inertia_s)
 
 
-def parameters(
-    config: AnchorConfig, p_rated_kw: float, f_nominal_hz: float, substep_s: float
-) -> Array:
-    """Return the anchor's parameters as the kernel takes them, for a length of sub-step."""
+def parameters(config: AnchorConfig, f_nominal_hz: float, substep_s: float) -> Array:
+    """Return the anchor's parameters as the kernel takes them, for a length of sub-step.
+
+    The battery's rating is not among them; it is known when the battery has spoken.
+    """
 
     def lag(tau_s: float) -> float:
         return -expm1(-substep_s / tau_s) if tau_s > 0 else 1.0
@@ -128,7 +129,6 @@ def parameters(
     values[SLEW_HZ] = config.slew_hz_per_s * substep_s
     values[START_PU] = substep_s / config.start_ramp_s
     values[PEAK_KW] = config.peak_pu * config.s_kva
-    values[RATED_KW] = p_rated_kw
     values[OVERLOAD_S] = config.overload_s
     values[LAG_FOLLOW] = lag(config.follow_s)
     values[F_NOMINAL] = f_nominal_hz

@@ -49,9 +49,6 @@ class IslandConfig(Settings):
     """Inverters of the street and the frequency they make."""
 
     anchor: gfm.AnchorConfig
-    battery_p_kw: Annotated[float, Gt(0.0)] = Field(
-        description="rated power of the anchor's battery"
-    )
     topology: Literal["interconnection_device", "transfer_switches"] = Field(
         "interconnection_device", description="how the street leaves the public grid"
     )
@@ -97,7 +94,7 @@ class Island(Federate):
         self._substeps = (config.substep_s, min(TIED_SUBSTEP_S, config.period_s))
         self._kernels = [
             (
-                gfm.parameters(config.anchor, config.battery_p_kw, self._f0, h),
+                gfm.parameters(config.anchor, self._f0, h),
                 gfl.parameters(self._codes, self._ratings, h),
             )
             for h in self._substeps
@@ -168,6 +165,7 @@ class Island(Federate):
             Signal("soc_pu", initial=0.5, about="the battery's state of charge"),
             Signal("p_discharge_max_kw", initial=0.0, about="greatest power the battery gives"),
             Signal("p_charge_max_kw", initial=0.0, about="greatest power the battery takes"),
+            Signal("p_rated_kw", initial=0.0, about="rated power of the battery"),
             Signal("p_available_kw", (len(plants),), initial=0.0, about="power the panels offer"),
             Signal("households_p_kw", (n,), initial=0.0, about="power of the customers"),
             Signal("vehicles_p_kw", (n,), initial=0.0, about="power of the chargers"),
@@ -295,6 +293,7 @@ class Island(Federate):
         formed = self._x[gfm.MODE] in (gfm.STARTING, gfm.FORMING)
         h = self._substeps[0 if formed else 1]
         anchor, table = self._kernels[0 if formed else 1]
+        anchor[gfm.RATED_KW] = inputs["p_rated_kw"]
         dyn.interval(
             round(elapsed_s / h), h, anchor, self._x, table, self._fleet,
             inputs["p_available_kw"], place, held, self._past_hz, pv_kw, result,

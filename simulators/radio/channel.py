@@ -34,6 +34,7 @@ from gridmodel.federate import (
 )
 from gridmodel.network import Network
 from gridmodel.settings import Settings, near
+from gridmodel.wire.cells import CellPlan
 from gridmodel.wire.duty_cycle import HOUR_US, DutyLedger, sub_band
 from gridmodel.wire.lora import SNR_FLOOR_DB, Modem
 from simulators.radio.path_loss import PATH_LOSS, range_m
@@ -52,12 +53,16 @@ class RadiosConfig(Settings):
 
     at: tuple[str, ...] | None = Field(None, description="customers; all of them if left out")
     listen: Modem = Field(Modem(), description="what its receivers are tuned to")
+    every_cell: bool = Field(
+        False, description="a radio for every cell at each place, as coordinators have"
+    )
 
 
 class LoraConfig(Settings):
     """The neighbourhood's air."""
 
     path_loss: str = Field(description=f"one of {', '.join(PATH_LOSS)}; see the range it gives")
+    cells: CellPlan = Field(CellPlan(), description="how customers share channels")
     fleets: Mapping[str, RadiosConfig] = Field(description="radios, by name of their federate")
     shadowing_db: Annotated[float, Ge(0.0)] = Field(
         0.0, description="spread of a link's loss around the preset, drawn once"
@@ -108,9 +113,11 @@ class Lora(Federate):
         self._listen: list[Modem] = []
         for name, fleet in config.fleets.items():
             at = network.consumer_names if fleet.at is None else fleet.at
-            self._fleet_rows[name] = (len(places), len(places) + len(at))
-            places += at
-            self._listen += [fleet.listen] * len(at)
+            seats = config.cells.coordinators if fleet.every_cell else config.cells.nodes
+            found = seats(network.consumer_names, at)
+            self._fleet_rows[name] = (len(places), len(places) + len(found))
+            places += [seat.customer for seat in found]
+            self._listen += [config.cells.tuned(fleet.listen, seat.cell) for seat in found]
         self._fleet_of = [
             name for name, (low, high) in self._fleet_rows.items() for _ in range(low, high)
         ]
@@ -151,10 +158,12 @@ class Lora(Federate):
                     faults.append(
                         Fault(context.name, f"{key}.at", f"there is no customer '{house}'.", advice)
                     )
-            try:
-                sub_band(fleet.listen.frequency_mhz, fleet.listen.bandwidth_khz)
-            except ValueError as error:
-                faults.append(Fault(context.name, f"{key}.listen", f"{error}"))
+            for cell in range(-(-len(network.consumers) // config.cells.size)):
+                modem = config.cells.tuned(fleet.listen, cell)
+                try:
+                    sub_band(modem.frequency_mhz, modem.bandwidth_khz)
+                except ValueError as error:
+                    faults.append(Fault(context.name, f"{key}.listen", f"cell {cell}: {error}"))
         if faults:
             raise ScenarioError("radio channel cannot be built", faults)
         return cls(config, network, context.generator())

@@ -1,9 +1,8 @@
-"""At 400 lines, ask what the second noun is. The list below only shrinks."""
+"""At 400 lines, ask what the second noun is."""
 
 from tests.conftest import ROOT
 
 ROOMS = ("gridmodel", "simulators", "controllers", "hardware_bridges", "cosim")
-LONGER = {"simulators/firmware/fleet.py"}
 
 
 def test_no_file_is_longer_than_400_lines():
@@ -13,4 +12,4 @@ def test_no_file_is_longer_than_400_lines():
         for path in (ROOT / room).rglob("*.py")
         if len(path.read_text().splitlines()) > 400
     }
-    assert long == LONGER
+    assert not long

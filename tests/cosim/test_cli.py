@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.cli.arguments import bundled_names, duration_us, scenario_path
+from cosim.cli.arguments import duration_us, scenario_path
+from cosim.scenario import bundled
 from gridmodel.errors import ScenarioError
 from tests.conftest import ROOT, STREET
 
@@ -126,7 +127,7 @@ def test_a_duration_without_a_unit_is_refused():
 
 
 def test_every_bundled_scenario_can_be_named_and_is_good():
-    names = bundled_names()
+    names = bundled.names()
     assert "street_island" in names
     assert "street_island/citizen_mesh" in names
     assert scenario_path("street_island") == STREET / "scenario.yaml"

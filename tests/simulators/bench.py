@@ -28,7 +28,9 @@ def context(
 ) -> BuildContext:
     """Return what a federate may use while it is built."""
     duration_us = round(duration_h * 3600 * S)
-    return BuildContext(name, seed, STREET, network, duration_us, start_utc_s, program)
+    return BuildContext(
+        name, seed, {"profiles": STREET}, network, duration_us, start_utc_s, program
+    )
 
 
 def inputs(federate: Federate, **given: Any) -> Inputs:

@@ -239,3 +239,26 @@ def test_a_network_in_two_pieces_names_the_buses_out_of_reach(tmp_path):
     assert found == [
         "cut.json: buses.bus_13: it is not connected to the transformer. Add a line, or take the bus out."
     ]
+
+
+def test_a_bundled_scenario_can_be_extended_by_its_name_with_the_files_it_names(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: street_island\nname: mine\nfederates:\n  battery: {e_kwh: 20}\n")
+    scenario = load(path)
+    assert scenario.resolved["federates"]["battery"]["e_kwh"] == 20.0
+
+
+def test_a_file_is_sought_beside_the_scenario_that_names_it(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "base.yaml").write_text(GOOD)
+    (tmp_path / "far" / "near.json").write_bytes((STREET / "network.json").read_bytes())
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: far/base.yaml\nnetwork: near.json\n")
+    with pytest.raises(ScenarioError) as caught:
+        load(child)
+    assert str(caught.value.faults[0]).startswith(f"{tmp_path / 'near.json'}: cannot be read")
+    (tmp_path / "far" / "base.yaml").write_text(
+        GOOD.replace(f"network: {STREET / 'network.json'}", "network: near.json")
+    )
+    child.write_text("extends: far/base.yaml\nname: child\n")
+    assert load(child).config.name == "child"

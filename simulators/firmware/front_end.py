@@ -1,0 +1,199 @@
+"""Front end: the converters of a fleet of nodes, and comparators that watch the readings.
+
+A reading is the true value, spoilt by the sensor's faults, in whole steps of the
+converter. A comparator rings when a reading leaves the bounds that the node's program
+set, so the program sleeps until then.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from math import inf
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Gt
+from numba import njit
+from numpy.typing import NDArray
+from pydantic import Field
+
+from gridmodel.control import Alarm
+from gridmodel.federate import Inputs
+from gridmodel.metering import MeterScale
+from gridmodel.ports import Measurement
+from gridmodel.settings import Settings
+
+Array = NDArray[np.float64]
+QUANTITIES = ("v_v", "i_a", "p_kw", "f_hz")
+#: Columns of a reading.
+VOLTAGE, CURRENT, POWER, FREQUENCY = range(4)
+#: Fewer volts than this make no frequency reading. [V]
+DARK_V = 10.0
+NEVER_US = int(np.iinfo(np.int64).max)
+
+
+class SensorFault(Settings):
+    """A node's reading is wrong: scaled, then shifted."""
+
+    node: str = Field(description="customer of the node")
+    quantity: Literal["v_v", "i_a", "p_kw", "f_hz"] = Field(description="the reading")
+    scale_pu: float = Field(1.0, description="factor on the true value")
+    offset: float = Field(0.0, description="added to it, in the reading's unit")
+    for_min: Annotated[float, Gt(0.0)] = Field(description="how long it lasts")
+
+
+@njit(cache=True)
+def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
+    rows: NDArray[np.int64],
+    v_v: Array,
+    p_kw: Array,
+    vehicles_p_kw: Array,
+    q_kvar: Array,
+    sides: Array,
+    on_grid: NDArray[np.bool_],
+    wrong: Array,
+    steps: Array,
+    bounds: Array,
+    readings: Array,
+    due: NDArray[np.bool_],
+) -> bool:
+    """Take all readings in the converters' steps and mark nodes whose alarm rings.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,)
+        The nodes' customers.
+    v_v, p_kw, vehicles_p_kw, q_kvar : ndarray, shape (n_customer,)
+        Voltage and power at each customer.
+    sides : ndarray, shape (2, 2)
+        Voltage and frequency of the public grid and of the island. [V] [Hz]
+    on_grid : ndarray, shape (n,)
+        Nodes whose customer is on the public grid by a transfer switch.
+    wrong : ndarray, shape (n, 4, 2)
+        Factor and offset of each reading of the supply.
+    steps : ndarray, shape (4,)
+        Steps of voltage, current, power and frequency.
+    bounds, readings : ndarray, shape (n, n_meter, 4)
+        Alarm bounds, and where the readings go.
+    due : ndarray, shape (n,)
+        Set where an alarm rings.
+    """
+    anyone = False
+    for node in range(rows.shape[0]):
+        row = rows[node]
+        v = v_v[row]
+        power = p_kw[row] + vehicles_p_kw[row]
+        supply = readings[node, 0]
+        supply[VOLTAGE] = v
+        supply[CURRENT] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
+        supply[POWER] = power
+        supply[FREQUENCY] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
+        for kind in range(4):
+            supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
+        for meter in range(1, readings.shape[1]):
+            readings[node, meter, VOLTAGE] = sides[meter - 1, 0]
+            readings[node, meter, FREQUENCY] = sides[meter - 1, 1]
+        for meter in range(readings.shape[1]):
+            r, b = readings[node, meter], bounds[node, meter]
+            for kind in range(4):
+                r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
+            if r[VOLTAGE] < b[0] or r[VOLTAGE] > b[1] or r[FREQUENCY] < b[2] or r[FREQUENCY] > b[3]:
+                due[node] = anyone = True
+    return anyone
+
+
+class FrontEnd:
+    """Meters of a fleet.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,)
+        The nodes' customers.
+    meters : sequence of str
+        Meters of each node; the first one is the house's supply.
+    scale : MeterScale
+        Resolution of the converters.
+    v_base_v : float
+        Nominal voltage, phase to neutral. [V]
+    """
+
+    def __init__(
+        self, rows: NDArray[np.int64], meters: Sequence[str], scale: MeterScale, v_base_v: float
+    ) -> None:
+        n = len(rows)
+        self._rows = rows
+        self._meters = tuple(meters)
+        self._steps = np.array([scale.v_step_v, scale.i_step_a, scale.p_step_kw, scale.f_step_hz])
+        self._v_base_v = v_base_v
+        self._readings = np.zeros((n, len(meters), 4))
+        self._bounds = np.tile([-inf, inf, -inf, inf], (n, len(meters), 1))
+        self._wrong = np.tile([1.0, 0.0], (n, 4, 1))
+        self._spoilt_until_us = np.full((n, 4), NEVER_US)
+        self._spoilt_next_us = NEVER_US
+        self._sample_us = 0
+
+    def spoil(self, node: int, fault: Any, until_us: int) -> None:
+        """Let a sensor of a node be wrong."""
+        kind = QUANTITIES.index(fault["quantity"])
+        self._wrong[node, kind] = fault["scale_pu"], fault["offset"]
+        self._spoilt_until_us[node, kind] = until_us
+        self._spoilt_next_us = int(self._spoilt_until_us.min())
+
+    def read(
+        self, t_us: int, inputs: Inputs, on_grid: NDArray[np.bool_], due: NDArray[np.bool_]
+    ) -> bool:
+        """Take all readings and mark nodes whose alarm rings; return whether any does."""
+        base = self._v_base_v
+        sides = np.array(
+            [
+                [inputs["grid_v_pu"] * base, inputs["grid_f_hz"]],
+                [inputs["island_v_pu"] * base, inputs["island_f_hz"]],
+            ]
+        )
+        if t_us >= self._spoilt_next_us:
+            over = self._spoilt_until_us <= t_us
+            self._wrong[over] = (1.0, 0.0)
+            self._spoilt_until_us[over] = NEVER_US
+            self._spoilt_next_us = int(self._spoilt_until_us.min())
+        self._sample_us = t_us
+        rings: bool = _sample(
+            self._rows,
+            inputs["v_v"],
+            inputs["p_kw"],
+            inputs["vehicles_p_kw"],
+            inputs["q_kvar"],
+            sides,
+            on_grid,
+            self._wrong,
+            self._steps,
+            self._bounds,
+            self._readings,
+            due,
+        )
+        return rings
+
+    def measurements(self, node: int) -> dict[str, Measurement]:
+        """Return the newest reading of each meter of a node."""
+        rows = self._readings[node].tolist()
+        return {
+            meter: Measurement(self._sample_us, *row)
+            for meter, row in zip(self._meters, rows, strict=True)
+        }
+
+    def watch(self, node: int, alarms: Sequence[Alarm]) -> None:
+        """Set the bounds of a node's comparators."""
+        bounds = self._bounds[node]
+        bounds[:] = (-inf, inf, -inf, inf)
+        for alarm in alarms:
+            row = self._meters.index(alarm.meter)
+            bounds[row] = alarm.v_min_v, alarm.v_max_v, alarm.f_min_hz, alarm.f_max_hz
+
+    def snapshot(self) -> Any:
+        """Return readings, bounds and faults."""
+        fixed = ("_rows", "_meters", "_steps", "_v_base_v")
+        return copy.deepcopy({k: v for k, v in vars(self).items() if k not in fixed})
+
+    def restore(self, state: Any) -> None:
+        """Take over a state that `snapshot` gave."""
+        vars(self).update(copy.deepcopy(state))
