@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from cosim.report.plots import picture, png
+from cosim.report.plots import Mark, picture, png
 from cosim.run import RunOptions, run
 from cosim.scenario.build import load
 from cosim.scenario.schema import PanelConfig
@@ -42,7 +42,9 @@ def main() -> None:
     scenario = load(ROOT / "scenarios" / "street_island" / "scenario.yaml")
     with tempfile.TemporaryDirectory() as out:
         result = run(scenario, RunOptions(Path(out)))
-        marks = [event.t_h for event in scenario.config.events]
+        marks = [
+            Mark(event.t_h, f"{event.target} {event.kind}") for event in scenario.config.events
+        ]
         figure = picture(result.folder, PANELS, result.t_us, marks)
     target = ROOT / "docs" / "images" / "street_island.png"
     target.write_bytes(png(figure))

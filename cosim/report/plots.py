@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,21 @@ STATE_COLOURS = (
     "#b07aa1",
     "#000000",
 )
+#: Signals of a panel that were recorded, by name.
+Found = Sequence[tuple[str, Series]]
 #: More lines than this are drawn thin and without a legend.
 LEGEND_MAX = 8
 
 
+class Mark(NamedTuple):
+    """An instant worth a line through all panels."""
+
+    t_h: float
+    name: str
+
+
 def picture(
-    run: Path, panels: Sequence[PanelConfig], until_us: int, marks_h: Sequence[float] = ()
+    run: Path, panels: Sequence[PanelConfig], until_us: int, marks: Sequence[Mark] = ()
 ) -> Any:
     """Return a matplotlib figure of the panels, one below the other.
 
@@ -42,18 +51,23 @@ def picture(
         What to draw.
     until_us : int
         End of the time axis. [us]
-    marks_h : sequence of float
-        Instants to mark in every panel. [h]
+    marks : sequence of Mark
+        Instants to mark in every panel, and to name in the first.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 1.75 * len(panels) + 0.6), layout="constrained")
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
     for panel, (axes,) in zip(panels, grid, strict=True):
-        found = [s for name in panel.signals if (s := read(run, name, until_us)) is not None]
+        found = [(n, s) for n in panel.signals if (s := read(run, n, until_us)) is not None]
         _panel(axes, panel, found, until_us)
-        for mark in marks_h:
-            axes.axvline(mark, color="#888888", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+        for mark in marks:
+            axes.axvline(mark.t_h, color="#888888", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+    for mark in marks:
+        grid[0][0].annotate(
+            mark.name, (mark.t_h, 0.98), xycoords=("data", "axes fraction"), fontsize=7,
+            color="#555555", va="top", xytext=(2, 0), textcoords="offset points",
+        )  # fmt: skip
     grid[-1][0].set_xlabel("time from the start of the scenario [h]")
     return figure
 
@@ -70,7 +84,7 @@ def inline(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def _panel(axes: Any, panel: PanelConfig, found: Sequence[Series], until_us: int) -> None:
+def _panel(axes: Any, panel: PanelConfig, found: Found, until_us: int) -> None:
     axes.set_title(panel.title, loc="left", fontsize=9, fontweight="bold")
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
@@ -78,16 +92,16 @@ def _panel(axes: Any, panel: PanelConfig, found: Sequence[Series], until_us: int
     if not found:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color="#888888")
         return
-    axes.set_ylabel(panel.label or found[0].unit, fontsize=8)
+    axes.set_ylabel(panel.label or found[0][1].unit, fontsize=8)
     {"lines": _lines, "sum": _sums, "band": _bands, "states": _states}[panel.kind](
         axes, panel, found
     )
 
 
-def _lines(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
-    count = sum(len(series.names) for series in found)
+def _lines(axes: Any, panel: PanelConfig, found: Found) -> None:
+    count = sum(len(series.names) for _, series in found)
     number = 0
-    for name, series in zip(panel.signals, found, strict=False):
+    for name, series in found:
         for k, part in enumerate(series.names):
             label = _label(name) if len(series.names) == 1 else part
             _line(axes, series.t_h, series.low[k], series.high[k], label, number, panel.hide_zero)
@@ -95,8 +109,8 @@ def _lines(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
     _legend(axes, count)
 
 
-def _sums(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
-    for number, (name, series) in enumerate(zip(panel.signals, found, strict=False)):
+def _sums(axes: Any, panel: PanelConfig, found: Found) -> None:
+    for number, (name, series) in enumerate(found):
         value = series.last.sum(axis=0)
         if len(series.names) == 1:  # a single element can show its extremes
             low, high = series.low[0], series.high[0]
@@ -106,8 +120,8 @@ def _sums(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
     _legend(axes, len(found))
 
 
-def _bands(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
-    for number, (name, series) in enumerate(zip(panel.signals, found, strict=False)):
+def _bands(axes: Any, panel: PanelConfig, found: Found) -> None:
+    for number, (name, series) in enumerate(found):
         low, high = series.low.min(axis=0), series.high.max(axis=0)
         if panel.hide_zero:
             low = np.where(series.low > 0, series.low, np.inf).min(axis=0)
@@ -120,11 +134,11 @@ def _bands(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
     _legend(axes, len(found))
 
 
-def _states(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
+def _states(axes: Any, panel: PanelConfig, found: Found) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
-    series = found[0]
+    _, series = found[0]
     codes = panel.codes or tuple(str(k) for k in range(int(series.high.max()) + 1))
     colours = STATE_COLOURS[: len(codes)]
     edges = np.append(series.t_h - (series.t_h[1] - series.t_h[0]) / 2, series.t_h[-1])
@@ -137,6 +151,7 @@ def _states(axes: Any, panel: PanelConfig, found: Sequence[Series]) -> None:
         rasterized=True,
     )
     axes.set_yticks(np.arange(len(series.names)) + 0.5, series.names, fontsize=6)
+    axes.invert_yaxis()  # the first house on top
     axes.set_ylabel(panel.label, fontsize=8)
     handles = [Patch(color=c, label=n) for c, n in zip(colours, codes, strict=False)]
     axes.legend(handles=handles, fontsize=7, ncol=len(codes), frameon=False, loc="lower right",

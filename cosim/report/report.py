@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim import run_folder
-from cosim.report.plots import inline, picture, png
+from cosim.report.plots import Mark, inline, picture, png
 from cosim.report.series import BINS
 from cosim.report.timeline import timeline
 from cosim.scenario.schema import PanelConfig, ReportConfig
@@ -39,7 +39,7 @@ def write_report(folder: Path) -> Path:
     config = parse(ReportConfig, run["resolved"].get("report", {}))
     until_us = max(int(run["t_us"]), 1)
     entries, cut = timeline(folder, config.timeline)
-    marks = [entry.t_h for entry in entries if entry.given]
+    marks = [Mark(entry.t_h, f"{entry.who} {entry.what}") for entry in entries if entry.given]
     first, rest = rows(run)
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         files("cosim.report").joinpath("template.html").read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _picture(
-    folder: Path, panels: tuple[PanelConfig, ...], until_us: int, marks: list[float]
+    folder: Path, panels: tuple[PanelConfig, ...], until_us: int, marks: list[Mark]
 ) -> bytes:
     return png(picture(folder, panels, until_us, marks))
 
