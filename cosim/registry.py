@@ -15,6 +15,7 @@ from gridmodel.errors import PluginError
 FEDERATES = "feedertwin.federates"
 CONTROLLERS = "feedertwin.controllers"
 BRIDGES = "feedertwin.bridges"
+ENGINES = "feedertwin.engines"
 COMMANDS = "feedertwin.commands"
 
 

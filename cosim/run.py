@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import gc
-import pickle
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from cosim import run_folder
-from cosim.engines.in_process import InProcess
+from cosim import registry, run_folder, snapshots
+from cosim.engines.engine import Engine, Job
 from cosim.interrupt import Interrupt
+from cosim.pacer import Pacer, RealTimeConfig
+from cosim.profile import Profile, write_trace
 from cosim.recorder.compact import compact
-from cosim.recorder.recorder import Recorder, record_error
+from cosim.recorder.recorder import record_error
 from cosim.report.graph import svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
-from gridmodel.errors import FederateError, RunError
-from gridmodel.federate import Kpi
+from cosim.watchdog import StallError, Watchdog
+from gridmodel.errors import FederateError
+from gridmodel.kpi import Kpi
 
 #: Exit codes of the command line.
 DONE, FELL_SHORT, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-SNAPSHOTS = "snapshots"
+TRACE = "profile.json"
 #: Simulated microseconds so far, and the end.
 Progress = Callable[[int, int], None]
 
@@ -62,6 +63,8 @@ class RunResult:
         Simulated instant it came to. [us]
     start_us : int
         Simulated instant it began at: later than 0 for a resumed run. [us]
+    profile : Profile or None
+        Time of each federate, if it was asked for.
     """
 
     folder: Path
@@ -72,6 +75,7 @@ class RunResult:
     wall_s: float = 0.0
     t_us: int = 0
     start_us: int = 0
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,20 @@ class RunOptions:
         Stop before the scenario's end. [us]
     snapshot_every_us : int or None
         Save the whole state so often. [us]
+    engine : str
+        Registered name of the engine.
+    real_time : RealTimeConfig or None
+        Keep in step with the wall clock; what the scenario says if left out.
+    profile : bool
+        Keep the time of each step, and leave it as a trace.
     """
 
     out: Path = Path("runs")
     until_us: int | None = None
     snapshot_every_us: int | None = None
+    engine: str = "in_process"
+    real_time: RealTimeConfig | None = None
+    profile: bool = False
 
 
 def run(
@@ -140,65 +153,77 @@ class _Runner:
         self._scenario = scenario
         self._options = options
         self._progress = progress
+        self._real_time = options.real_time or scenario.config.real_time
+        self._profile = (
+            Profile(spans=options.profile) if options.profile or self._real_time else None
+        )
+        self._pacer: Pacer | None = None
         self._started = run_folder.utc_now()
         self._folder = run_folder.create(options.out, scenario.config.name, self._started)
         self._until_us = min(options.until_us or scenario.duration_us, scenario.duration_us)
+        self._begin_s = 0.0
         self._told_s = 0.0
+        self._beats = 0
         self._next_snapshot_us = options.snapshot_every_us or 0
 
     def run(self, resume_from: tuple[Path, int] | None) -> RunResult:
+        start_us = resume_from[1] if resume_from is not None else 0
         try:
-            engine, recorder = self._begin(resume_from)
+            engine = self._begin(resume_from)
         except OSError as error:
             raise record_error(error) from error
         gc.collect()
         gc.freeze()  # what was built lives as long as the run: do not look through it again
-        begin = time.perf_counter()
+        self._begin_s = time.perf_counter()
+        if self._real_time is not None and self._profile is not None:
+            self._pacer = Pacer(self._real_time, start_us, self._profile.slowest, self._sleep)
         with Interrupt() as interrupt:
             code, reason = self._drive(engine, interrupt)
-        wall_s = time.perf_counter() - begin
+        wall_s = time.perf_counter() - self._begin_s
         gc.unfreeze()
-        code, reason = self._keep(recorder, code, reason)
-        kpis = _kpis(self._scenario)
+        kpis = engine.kpis()
+        code, reason = self._keep(engine, code, reason)
         shortfalls = _shortfalls(self._scenario, kpis) if code == DONE else []
         if shortfalls:
             code = FELL_SHORT
             reason = f"{len(shortfalls)} expectation{'s' * (len(shortfalls) > 1)} fell short"
-        for member in self._scenario.federation.members:
-            member.federate.close()
         try:
-            self._write(reason, code, kpis, shortfalls, wall_s, engine.now_us, engine)
+            self._write(reason, code, kpis, shortfalls, wall_s, engine)
+            self._write_profile()
             write_report(self._folder)
         except OSError as error:
             if code != FAILED:
                 code, reason = FAILED, str(record_error(error))
-        start_us = resume_from[1] if resume_from is not None else 0
         return RunResult(
-            self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us, start_us
-        )
+            self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us, start_us,
+            self._profile if self._options.profile else None,
+        )  # fmt: skip
 
-    def _begin(self, resume_from: tuple[Path, int] | None) -> tuple[InProcess, Recorder]:
+    def _begin(self, resume_from: tuple[Path, int] | None) -> Engine:
         """Open the record and put the federation at its first instant."""
+        make = registry.load(registry.ENGINES, self._options.engine)
         run_folder.reserve(self._folder)
-        self._write("running", None, {}, [], 0.0, 0)
+        self._write("running", None, {}, [], 0.0, None)
         (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
-        recorder = Recorder(self._folder, self._scenario.federation, self._scenario.config.record)
-        engine = InProcess(self._scenario.federation, recorder)
+        job = Job(self._scenario, self._folder, self._overrides, self._profile)
+        engine: Engine = make(job)
         if resume_from is not None:
-            self._resume(engine, recorder, *resume_from)
-        return engine, recorder
+            earlier, at_us = resume_from
+            engine.resume(snapshots.load(earlier, at_us), earlier, at_us)
+            self._next_snapshot_us = at_us
+        return engine
 
-    def _keep(self, recorder: Recorder, code: int, reason: str) -> tuple[int, str]:
+    def _keep(self, engine: Engine, code: int, reason: str) -> tuple[int, str]:
         """End the record and compact it; what cannot be written now stays for 'recover'."""
         try:
-            recorder.close()
+            engine.close()
             compact(self._folder)
         except OSError as error:
             code, reason = FAILED, reason if code == FAILED else str(record_error(error))
         run_folder.release(self._folder)
         return code, reason
 
-    def _drive(self, engine: InProcess, interrupt: Interrupt) -> tuple[int, str]:
+    def _drive(self, engine: Engine, interrupt: Interrupt) -> tuple[int, str]:
         """Run to the end, an interruption or a failure; return code and reason."""
 
         def between(t_us: int) -> bool:
@@ -208,10 +233,18 @@ class _Runner:
             return True
 
         try:
-            whole = engine.run(self._until_us, between)
+            if sys.gettrace() is not None:  # someone looks at it with a debugger
+                whole = engine.run(self._until_us, between)
+            else:
+                with self._watchdog(engine):
+                    whole = engine.run(self._until_us, between)
         except FederateError as error:
             self._save_failure(engine, error)
             return FAILED, str(error)
+        except StallError:
+            stall = self._stall(engine)
+            self._save_failure(engine, stall)
+            return FAILED, str(stall)
         except OSError as error:
             return FAILED, str(record_error(error))
         if not whole:
@@ -219,13 +252,40 @@ class _Runner:
         self._tell(self._until_us)
         return DONE, "done"
 
-    def _look_around(self, engine: InProcess, t_us: int) -> None:
-        """Between two instants: save a snapshot, tell how far it is."""
+    def _watchdog(self, engine: Engine) -> Watchdog:
+        def give_up() -> None:
+            error = self._stall(engine)
+            self._save_failure(engine, error)
+            wall_s = time.perf_counter() - self._begin_s
+            self._write(str(error), FAILED, {}, [], wall_s, engine)
+            run_folder.release(self._folder)
+            sys.stderr.write(f"{error}\nRecover it: feedertwin recover {self._folder}\n")
+            os._exit(FAILED)
+
+        timeout_s = self._scenario.config.stall_timeout_s
+        return Watchdog(timeout_s, lambda: engine.steps + self._beats, give_up)
+
+    def _stall(self, engine: Engine) -> FederateError:
+        name, t_us = engine.where()
+        timeout_s = self._scenario.config.stall_timeout_s
+        return FederateError(
+            name, t_us, f"its step did not end within {timeout_s:g} s (stall_timeout_s)"
+        )
+
+    def _sleep(self, wait_s: float) -> None:
+        """Wait in slices, so that a long pause is no stall."""
+        self._beats += 1
+        time.sleep(min(wait_s, 0.5))
+
+    def _look_around(self, engine: Engine, t_us: int) -> None:
+        """Between two instants: save a snapshot, keep the pace, tell how far it is."""
         every = self._options.snapshot_every_us
         if every is not None and t_us >= self._next_snapshot_us:
-            self._save_snapshot(engine, t_us)
+            snapshots.save(self._folder, t_us, engine.snapshot())
             self._next_snapshot_us = t_us - t_us % every + every
-        if engine.instants & 0x3F == 0:
+        if self._pacer is not None:
+            self._pacer.wait(t_us)
+        if engine.instants & 0x3F == 0 or self._pacer is not None:
             now_s = time.perf_counter()
             if now_s - self._told_s > 0.1:
                 self._told_s = now_s
@@ -235,38 +295,20 @@ class _Runner:
         if self._progress is not None:
             self._progress(t_us, self._until_us)
 
-    def _save_snapshot(self, engine: InProcess, t_us: int) -> None:
-        folder = self._folder / SNAPSHOTS
-        folder.mkdir(exist_ok=True)
-        part = folder / f"{t_us}.part"
-        with part.open("wb") as file:
-            pickle.dump(engine.snapshot(), file, protocol=pickle.HIGHEST_PROTOCOL)
-        part.replace(folder / f"{t_us}.pickle")
-
-    def _resume(self, engine: InProcess, recorder: Recorder, earlier: Path, at_us: int) -> None:
-        with (earlier / SNAPSHOTS / f"{at_us}.pickle").open("rb") as file:
-            engine.restore(pickle.load(file))  # our own file, from our own run
-        recorder.take_over(earlier, at_us)
-        self._next_snapshot_us = at_us
-
-    def _save_failure(self, engine: InProcess, error: FederateError) -> None:
+    def _save_failure(self, engine: Engine, error: FederateError) -> None:
         """Save what the federate that failed had in its hands."""
-        desk = engine.desk(error.federate)
         data = {
             "federate": error.federate,
             "t_us": error.t_us,
             "problem": error.problem,
-            "inputs": {name: _readable(value) for name, value in desk.inputs.items()},
-            "messages": {
-                port: [
-                    [m.t_us, m.kind, {k: _readable(v) for k, v in m.data.items()}] for m in messages
-                ]
-                for port, messages in desk.inputs.messages.items()
-            },
-            "state": {k: _readable(v) for k, v in desk.member.federate.state().items()},
+            **engine.failure(error),
             "traceback": traceback.format_exception(error),
         }
         run_folder.write_json(self._folder / "failure.json", data)
+
+    def _write_profile(self) -> None:
+        if self._profile is not None and self._options.profile:
+            write_trace(self._folder / TRACE, self._profile.events())
 
     def _write(
         self,
@@ -275,24 +317,25 @@ class _Runner:
         kpis: dict[str, Kpi],
         shortfalls: list[Shortfall],
         wall_s: float,
-        t_us: int,
-        engine: InProcess | None = None,
+        engine: Engine | None,
     ) -> None:
         scenario = self._scenario
         data = {
             "scenario": scenario.config.name,
             "scenario_file": str(scenario.path.resolve()),
             "overrides": self._overrides,
+            "engine": self._options.engine,
             "status": status,
             "exit": code,
             "seed": scenario.config.seed,
             "until_us": self._until_us,
-            "t_us": t_us,
+            "t_us": engine.now_us if engine else 0,
             "started_utc": self._started.isoformat(),
             "ended_utc": run_folder.utc_now().isoformat() if code is not None else None,
             "wall_s": round(wall_s, 3),
             "instants": engine.instants if engine else 0,
             "steps": engine.steps if engine else 0,
+            "lateness": self._pacer.lateness() if self._pacer is not None else None,
             "warnings": list(scenario.warnings),
             "kpis": {
                 name: {"value": k.value, "unit": k.unit, "about": k.about}
@@ -305,14 +348,6 @@ class _Runner:
         run_folder.write_json(self._folder / run_folder.RUN_FILE, data)
 
 
-def _kpis(scenario: Scenario) -> dict[str, Kpi]:
-    return {
-        f"{member.name}.{kpi.name}": kpi
-        for member in scenario.federation.members
-        for kpi in member.federate.kpis()
-    }
-
-
 def _shortfalls(scenario: Scenario, kpis: dict[str, Kpi]) -> list[Shortfall]:
     found = []
     for name, bound in scenario.config.expect.items():
@@ -322,34 +357,3 @@ def _shortfalls(scenario: Scenario, kpis: dict[str, Kpi]) -> list[Shortfall]:
         if bound.max is not None and value > bound.max:
             found.append(Shortfall(name, value, f"at most {bound.max:g}"))
     return found
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, bytes):
-        return value.hex()
-    return value
-
-
-def snapshots(folder: Path) -> list[int]:
-    """Return the instants of a run's snapshots, in order. [us]"""
-    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.pickle"))
-
-
-def snapshot_at(folder: Path, at_us: int | None) -> int:
-    """Return the newest snapshot at or before an instant, or the newest of all. [us]
-
-    Raises
-    ------
-    RunError
-        If there is none.
-    """
-    known = [t_us for t_us in snapshots(folder) if at_us is None or t_us <= at_us]
-    if not known:
-        raise RunError(
-            f"{folder} has no snapshot to resume from"
-            + ("" if at_us is None else f" at or before {at_us / 3.6e9:g} h")
-            + ". Run with --snapshot-every 1h."
-        )
-    return known[-1]

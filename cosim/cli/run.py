@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from cosim import run_folder
+from cosim import run_folder, snapshots
 from cosim.cli.arguments import duration_us, scenario_path
 from cosim.cli.console import err, kpi_table, out, warn
 from cosim.cli.progress import RunProgress
 from cosim.report.report import REPORT, rows
-from cosim.run import DONE, RunOptions, RunResult, run, snapshot_at
+from cosim.run import DONE, RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs.")]
@@ -70,7 +70,7 @@ def resume_command(
 ) -> None:
     """Go on from a snapshot of a run that was cut short; a new run holds the whole."""
     folder = run_folder.find(out_folder, run_name)
-    start_us = snapshot_at(folder, duration_us(at) if at is not None else None)
+    start_us = snapshots.newest_at(folder, duration_us(at) if at is not None else None)
     earlier = run_folder.read_run(folder)
     loaded = load(Path(earlier["scenario_file"]), earlier.get("overrides", []))
     options = _options(out_folder, until, snapshot_every)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt
 from pydantic import Field, field_validator, model_validator
 
+from cosim.pacer import RealTimeConfig
 from gridmodel.settings import Settings
 
 #: ``federate.port``
@@ -82,6 +83,14 @@ class ReportConfig(Settings):
     )
 
 
+class DeployConfig(Settings):
+    """How the scenario is cut into processes."""
+
+    partitions: Mapping[str, tuple[str, ...]] = Field(
+        description="federates by partition; those not named run in the first one"
+    )
+
+
 class ScenarioConfig(Settings):
     """A scenario."""
 
@@ -99,6 +108,13 @@ class ScenarioConfig(Settings):
     events: tuple[EventConfig, ...] = Field((), description="what happens, and when")
     expect: Mapping[str, BoundConfig] = Field({}, description="bounds of key figures")
     record: RecordConfig = Field(RecordConfig(), description="what is recorded")
+    deploy: DeployConfig | None = Field(None, description="how it is cut into processes")
+    real_time: RealTimeConfig | None = Field(
+        None, description="keep in step with the wall clock; as fast as it can if left out"
+    )
+    stall_timeout_s: Annotated[float, Gt(0.0)] = Field(
+        30.0, description="a step that takes longer ends the run"
+    )
     report: ReportConfig = Field(ReportConfig(), description="what the report shows")
     definitions: Any = Field(None, description="a place for YAML anchors; not read")
 

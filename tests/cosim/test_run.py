@@ -14,15 +14,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cosim import run_folder
+from cosim import run_folder, snapshots
 from cosim.run import (
     DONE,
     FELL_SHORT,
     INTERRUPTED,
     RunOptions,
     run,
-    snapshot_at,
-    snapshots,
 )
 from gridmodel.errors import RunError
 from gridmodel.federate import Inputs, Kpi, Signal
@@ -140,8 +138,8 @@ def test_a_resumed_run_has_the_bytes_of_the_whole(tmp_path):
     whole = run(scenario(parts(), LINK, hours=0.1), RunOptions(tmp_path / "a"))
     options = RunOptions(tmp_path / "b", until_us=200 * S, snapshot_every_us=60 * S)
     cut = run(scenario(parts(), LINK, hours=0.1), options)
-    assert snapshots(cut.folder) == [60 * S, 120 * S, 180 * S]
-    at = snapshot_at(cut.folder, 130 * S)
+    assert snapshots.instants(cut.folder) == [60 * S, 120 * S, 180 * S]
+    at = snapshots.newest_at(cut.folder, 130 * S)
     assert at == 120 * S
     resumed = run(
         scenario(parts(), LINK, hours=0.1), RunOptions(tmp_path / "c"), None, (cut.folder, at)
@@ -154,7 +152,7 @@ def test_a_resumed_run_has_the_bytes_of_the_whole(tmp_path):
 def test_a_run_without_a_snapshot_cannot_be_resumed_and_says_how(tmp_path):
     folder = run(scenario(parts(), LINK, hours=0.01), RunOptions(tmp_path)).folder
     with pytest.raises(RunError, match="--snapshot-every"):
-        snapshot_at(folder, None)
+        snapshots.newest_at(folder, None)
 
 
 def test_what_is_not_recorded_is_not_there_and_what_is_rarer_is_rarer(tmp_path):

@@ -1,0 +1,100 @@
+"""Profile: where the wall-clock time of a run goes, by federate, link and waiting."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Spans kept for the trace; later ones are only added up.
+MOST_SPANS = 200_000
+
+
+@dataclass
+class Total:
+    """Time of one row of the profile."""
+
+    steps: int = 0
+    wall_s: float = 0.0
+    longest_s: float = 0.0
+
+
+@dataclass
+class Profile:
+    """Takes the time of steps.
+
+    Parameters
+    ----------
+    spans : bool
+        Keep each step's beginning and end too, for a trace.
+    """
+
+    spans: bool = True
+    process: str = "run"
+    totals: dict[str, Total] = field(default_factory=dict)
+    #: Since `slowest` was asked last: the longest step and whose it was.
+    _slowest: tuple[float, str] = (0.0, "")
+    _trace: list[tuple[str, float, float, int]] = field(default_factory=list)
+    _began_s: float = field(default_factory=time.perf_counter)
+
+    def timed(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a federate's step with a stopwatch around it."""
+        total = self.totals.setdefault(name, Total())
+        now = time.perf_counter
+
+        def measured(t_us: int, inputs: Any) -> Any:
+            begin = now()
+            try:
+                return step(t_us, inputs)
+            finally:
+                self._book(total, name, begin, now(), t_us)
+
+        return measured
+
+    def waited(self, name: str, begin_s: float, end_s: float, t_us: int) -> None:
+        """Book time that was spent waiting."""
+        self._book(self.totals.setdefault(name, Total()), name, begin_s, end_s, t_us)
+
+    def _book(self, total: Total, name: str, begin_s: float, end_s: float, t_us: int) -> None:
+        took = end_s - begin_s
+        total.steps += 1
+        total.wall_s += took
+        total.longest_s = max(total.longest_s, took)
+        if took > self._slowest[0]:
+            self._slowest = took, name
+        if self.spans and len(self._trace) < MOST_SPANS:
+            self._trace.append((name, begin_s, end_s, t_us))
+
+    def slowest(self) -> str:
+        """Return whose step was the longest since the last call."""
+        name = self._slowest[1]
+        self._slowest = 0.0, ""
+        return name
+
+    def events(self, number: int = 1) -> list[dict[str, Any]]:
+        """Return the spans as events of the Chrome trace format, one row a federate."""
+        rows = {name: row for row, name in enumerate(self.totals, 1)}
+        names: list[dict[str, Any]] = [
+            {"ph": "M", "name": "process_name", "pid": number, "args": {"name": self.process}}
+        ]
+        names += [
+            {"ph": "M", "name": "thread_name", "pid": number, "tid": row, "args": {"name": name}}
+            for name, row in rows.items()
+        ]
+        return names + [
+            {
+                "ph": "X", "name": name, "pid": number, "tid": rows[name],
+                "ts": round((begin - self._began_s) * 1e6, 1),
+                "dur": round((end - begin) * 1e6, 1),
+                "args": {"t_s": t_us / 1e6},
+            }
+            for name, begin, end, t_us in self._trace
+        ]  # fmt: skip
+
+
+def write_trace(path: Path, events: Iterable[dict[str, Any]]) -> None:
+    """Write a file that Perfetto and ``chrome://tracing`` open."""
+    path.write_text(json.dumps({"traceEvents": list(events), "displayTimeUnit": "ms"}))
