@@ -238,7 +238,7 @@ def _commit(how: str, t_us: int, outputs: dict[str, Any], next_us: int | None) -
         _LAST_STEPS[how]()
     wrong: dict[str, tuple[Any, Any]] = {
         "nan": (dict.fromkeys(list(outputs)[:1], np.nan), next_us),
-        "shape": (dict.fromkeys(list(outputs)[:1], [[1.0, 2.0, 3.0]]), next_us),
+        "shape": ({name: [[1.0, 2.0, 3.0]] for name in list(outputs)[:1]}, next_us),
         "port": ({"undeclared": 1.0}, next_us),
         "numpy_int": (outputs, np.int64(t_us + 1)),
         "backwards": (outputs, t_us - 1),
