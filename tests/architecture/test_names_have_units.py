@@ -20,6 +20,8 @@ PLAIN = {
     "max": "a bound, in the unit of its key figure",
     "initial": "in the unit of its port",
     "ct_ratio": "a ratio of turns",
+    "factor": "a ratio of two times",
+    "values": "in the unit of their port",
 }
 
 
