@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -48,3 +49,9 @@ class Events(Federate):
             self._next += 1
         remaining = self._events[self._next :]
         return outputs, remaining[0].t_us if remaining else None
+
+    def state_at(self, t_us: int) -> tuple[Any, int | None]:
+        """Return state and next instant as if all events before an instant had been sent."""
+        done = bisect_left([event.t_us for event in self._events], t_us)
+        remaining = self._events[done:]
+        return {"_next": done}, remaining[0].t_us if remaining else None

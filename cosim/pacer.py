@@ -57,6 +57,7 @@ class Pacer:
     slowest: Callable[[], str]
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    at_us: int = 0
     _late_s: list[float] = field(default_factory=list)
     _blame: dict[str, int] = field(default_factory=dict)
     _zero_s: float = field(init=False)
@@ -73,6 +74,7 @@ class Pacer:
             If it is an overrun and the policy is to stop.
         """
         config = self.config
+        self.at_us = t_us
         due_s = self._zero_s + (t_us - self.start_us) * 1e-6 * config.factor
         while (left_s := due_s - self.clock()) > 0.0:
             self.sleep(left_s)

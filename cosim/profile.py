@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,15 @@ class Profile:
     spans: bool = True
     process: str = "run"
     totals: dict[str, Total] = field(default_factory=dict)
+    #: How often each federate sent on each port; a message counts as one.
+    sent: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: Names of the rows that are waiting and not work.
+    waits: set[str] = field(default_factory=set)
     #: Since `slowest` was asked last: the longest step and whose it was.
     _slowest: tuple[float, str] = (0.0, "")
     _trace: list[tuple[str, float, float, int]] = field(default_factory=list)
+    #: Trace events of other processes.
+    others: list[dict[str, Any]] = field(default_factory=list)
     _began_s: float = field(default_factory=time.perf_counter)
 
     def timed(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,18 +51,25 @@ class Profile:
         total = self.totals.setdefault(name, Total())
         now = time.perf_counter
 
+        counts = self.sent.setdefault(name, {})
+
         def measured(t_us: int, inputs: Any) -> Any:
             begin = now()
             try:
-                return step(t_us, inputs)
+                answer = step(t_us, inputs)
             finally:
                 self._book(total, name, begin, now(), t_us)
+            _count(counts, answer)
+            return answer
 
         return measured
 
     def waited(self, name: str, begin_s: float, end_s: float, t_us: int) -> None:
         """Book time that was spent waiting."""
+        self.waits.add(name)
+        slowest = self._slowest
         self._book(self.totals.setdefault(name, Total()), name, begin_s, end_s, t_us)
+        self._slowest = slowest  # nobody's step was late because of it
 
     def _book(self, total: Total, name: str, begin_s: float, end_s: float, t_us: int) -> None:
         took = end_s - begin_s
@@ -92,7 +105,15 @@ class Profile:
                 "args": {"t_s": t_us / 1e6},
             }
             for name, begin, end, t_us in self._trace
-        ]  # fmt: skip
+        ] + self.others  # fmt: skip
+
+
+def _count(counts: dict[str, int], answer: Any) -> None:
+    """Count what a step sends; what is no answer at all is refused later, by the engine."""
+    if not isinstance(answer, tuple) or not answer or not isinstance(answer[0], Mapping):
+        return
+    for port, value in answer[0].items():
+        counts[port] = counts.get(port, 0) + (len(value) if isinstance(value, list) else 1)
 
 
 def write_trace(path: Path, events: Iterable[dict[str, Any]]) -> None:

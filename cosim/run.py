@@ -7,9 +7,10 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cosim import registry, run_folder, snapshots
 from cosim.engines.engine import Engine, Job
@@ -28,6 +29,8 @@ from gridmodel.kpi import Kpi
 #: Exit codes of the command line.
 DONE, FELL_SHORT, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 TRACE = "profile.json"
+#: Row of the profile for the time a run waits for the wall clock.
+PACE = "(real time)"
 #: Simulated microseconds so far, and the end.
 Progress = Callable[[int, int], None]
 
@@ -158,6 +161,8 @@ class _Runner:
             Profile(spans=options.profile) if options.profile or self._real_time else None
         )
         self._pacer: Pacer | None = None
+        self._origin: dict[str, Any] | None = None
+        self._lateness: Mapping[str, Any] | None = None
         self._started = run_folder.utc_now()
         self._folder = run_folder.create(options.out, scenario.config.name, self._started)
         self._until_us = min(options.until_us or scenario.duration_us, scenario.duration_us)
@@ -182,6 +187,9 @@ class _Runner:
         wall_s = time.perf_counter() - self._begin_s
         gc.unfreeze()
         kpis = engine.kpis()
+        self._lateness = engine.lateness()
+        if self._lateness is None and self._pacer is not None:
+            self._lateness = self._pacer.lateness()
         code, reason = self._keep(engine, code, reason)
         shortfalls = _shortfalls(self._scenario, kpis) if code == DONE else []
         if shortfalls:
@@ -205,11 +213,20 @@ class _Runner:
         run_folder.reserve(self._folder)
         self._write("running", None, {}, [], 0.0, None)
         (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
-        job = Job(self._scenario, self._folder, self._overrides, self._profile)
+        job = Job(
+            self._scenario,
+            self._folder,
+            self._overrides,
+            self._profile,
+            self._options.snapshot_every_us,
+            self._real_time,
+        )
         engine: Engine = make(job)
         if resume_from is not None:
             earlier, at_us = resume_from
-            engine.resume(snapshots.load(earlier, at_us), earlier, at_us)
+            self._origin = {"run": str(earlier.resolve()), "at_us": at_us}
+            state = snapshots.hand_over(earlier, at_us, self._scenario.federation, self._folder)
+            engine.resume(state, earlier, at_us)
             self._next_snapshot_us = at_us
         return engine
 
@@ -233,7 +250,7 @@ class _Runner:
             return True
 
         try:
-            if sys.gettrace() is not None:  # someone looks at it with a debugger
+            if "watch" in engine.by_itself or sys.gettrace() is not None:  # or a debugger does
                 whole = engine.run(self._until_us, between)
             else:
                 with self._watchdog(engine):
@@ -275,15 +292,19 @@ class _Runner:
     def _sleep(self, wait_s: float) -> None:
         """Wait in slices, so that a long pause is no stall."""
         self._beats += 1
+        begin_s = time.perf_counter()
         time.sleep(min(wait_s, 0.5))
+        if self._profile is not None and self._pacer is not None:
+            self._profile.waited(PACE, begin_s, time.perf_counter(), self._pacer.at_us)
 
     def _look_around(self, engine: Engine, t_us: int) -> None:
         """Between two instants: save a snapshot, keep the pace, tell how far it is."""
         every = self._options.snapshot_every_us
-        if every is not None and t_us >= self._next_snapshot_us:
+        own = engine.by_itself
+        if every is not None and t_us >= self._next_snapshot_us and "snapshots" not in own:
             snapshots.save(self._folder, t_us, engine.snapshot())
             self._next_snapshot_us = t_us - t_us % every + every
-        if self._pacer is not None:
+        if self._pacer is not None and "pace" not in own:
             self._pacer.wait(t_us)
         if engine.instants & 0x3F == 0 or self._pacer is not None:
             now_s = time.perf_counter()
@@ -324,6 +345,7 @@ class _Runner:
             "scenario": scenario.config.name,
             "scenario_file": str(scenario.path.resolve()),
             "overrides": self._overrides,
+            "goes_on_from": self._origin,
             "engine": self._options.engine,
             "status": status,
             "exit": code,
@@ -335,7 +357,7 @@ class _Runner:
             "wall_s": round(wall_s, 3),
             "instants": engine.instants if engine else 0,
             "steps": engine.steps if engine else 0,
-            "lateness": self._pacer.lateness() if self._pacer is not None else None,
+            "lateness": self._lateness,
             "warnings": list(scenario.warnings),
             "kpis": {
                 name: {"value": k.value, "unit": k.unit, "about": k.about}

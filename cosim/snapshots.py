@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cosim.events import EVENTS, Events
+from cosim.federation import Federation, signals
 from gridmodel.errors import RunError
+from gridmodel.settings import near
 
 FOLDER = "snapshots"
+#: Desk of the events before there were any.
+_SILENT: Mapping[str, Any] = {"sequence": 0, "inbox": [], "inputs": {}, "slots": {}}
 
 
 def save(run: Path, t_us: int, state: dict[str, Any]) -> None:
@@ -26,6 +32,44 @@ def load(run: Path, t_us: int) -> dict[str, Any]:
     with (run / FOLDER / f"{t_us}.pickle").open("rb") as file:
         state: dict[str, Any] = pickle.load(file)  # our own file, from our own run
     return state
+
+
+def hand_over(earlier: Path, at_us: int, federation: Federation, run: Path) -> dict[str, Any]:
+    """Return the state a run goes on from, and leave the snapshot with the new run too.
+
+    Raises
+    ------
+    RunError
+        If the snapshot is of a federation with other parts or ports.
+    """
+    state = load(earlier, at_us)
+    _check(state, federation)
+    save(run, at_us, state)
+    for member in federation.members:
+        if isinstance(member.federate, Events):  # what happens from here on may be new
+            events, next_us = member.federate.state_at(at_us)
+            desk = state["desks"].get(EVENTS, _SILENT)
+            state["federates"][EVENTS] = events
+            state["desks"][EVENTS] = {**desk, "due_us": next_us}
+    return state
+
+
+def _check(state: Mapping[str, Any], federation: Federation) -> None:
+    """Refuse a snapshot of other parts, or of parts with other ports."""
+    for member in federation.members:
+        if isinstance(member.federate, Events):
+            continue
+        desk = state["desks"].get(member.name)
+        if desk is None:
+            known = near(member.name, state["desks"])
+            raise RunError(f"the snapshot has no federate '{member.name}'. {known}")
+        ports = {port.name for port in signals(member.outputs.values())}
+        if ports != set(desk["slots"]):
+            differ = ", ".join(sorted(ports ^ set(desk["slots"])))
+            raise RunError(
+                f"federate '{member.name}' has other outputs than in the snapshot: {differ}. "
+                "Start a run of its own with these settings."
+            )
 
 
 def instants(run: Path) -> list[int]:

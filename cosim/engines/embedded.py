@@ -19,6 +19,8 @@ from gridmodel.kpi import Kpi
 class Embedded:
     """Runs a whole scenario in one thread of this process."""
 
+    by_itself: frozenset[str] = frozenset()
+
     def __init__(self, job: Job) -> None:
         federation = job.scenario.federation
         self._recorder = Recorder(job.folder, federation, job.scenario.config.record)
@@ -67,6 +69,10 @@ class Embedded:
         """Return the federate that stepped last, and the instant. [us]"""
         current = self._engine.current
         return (current.member.name if current is not None else ""), self._engine.now_us
+
+    def lateness(self) -> Mapping[str, Any] | None:
+        """Return nothing: the run keeps the pace."""
+        return None
 
     def close(self) -> None:
         """End the record and the federates."""

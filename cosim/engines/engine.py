@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cosim.pacer import RealTimeConfig
 from cosim.profile import Profile
 from cosim.scenario.build import Scenario
 from gridmodel.errors import FederateError
@@ -34,20 +35,40 @@ class Job:
         What the scenario was loaded with besides its file.
     profile : Profile or None
         Takes the time of each step.
+    snapshot_every_us : int or None
+        Save the whole state so often. [us]
+    real_time : RealTimeConfig or None
+        Keep in step with the wall clock.
     """
 
     scenario: Scenario
     folder: Path
     overrides: Sequence[str] = ()
     profile: Profile | None = None
+    snapshot_every_us: int | None = None
+    real_time: RealTimeConfig | None = None
 
 
 class Engine(Protocol):
     """Moves a federation through time and keeps its record."""
 
-    now_us: int
-    instants: int
-    steps: int
+    #: What it sees to by itself: ``snapshots``, ``pace``, ``watch`` (for stalls).
+    by_itself: frozenset[str]
+
+    @property
+    def now_us(self) -> int:
+        """Present instant. [us]"""
+        ...
+
+    @property
+    def instants(self) -> int:
+        """Instants run so far."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps of federates so far."""
+        ...
 
     def run(self, until_us: int, between: Between) -> bool:
         """Run all instants before ``until_us``; return whether the end was reached.
@@ -76,6 +97,10 @@ class Engine(Protocol):
 
     def where(self) -> tuple[str, int]:
         """Return the federate that steps now, or stepped last, and the instant. [us]"""
+        ...
+
+    def lateness(self) -> Mapping[str, Any] | None:
+        """Return how late instants began, if it keeps the pace by itself."""
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from cosim.recorder.message_table import SCHEMA, messages_of
 from cosim.recorder.signal_table import layout_of, rows_of
 
 SIGNALS, LIVE, MESSAGES = "signals", "live", "messages"
+#: File in the live folder: senders in the order of their turns, where several write.
+RANKS = "_ranks"
 #: Rows of a group; fixed, so that the bytes do not depend on how the rows arrived.
 GROUP_ROWS = 16_384
 
@@ -43,12 +46,27 @@ def compact(folder: Path) -> int:
         )
         rows += _write(folder / SIGNALS / f"{stem.name}.parquet", layout.table_schema(), batches)
         _remove(stem, (".arrow", ".tail", ".json"))
-    stem = live / f"_{MESSAGES}"
-    if stem.with_suffix(".arrow").exists():
-        _write(folder / f"{MESSAGES}.parquet", SCHEMA, messages_of(stem))
-        _remove(stem, (".arrow", ".journal"))
+    stems = sorted(path.with_suffix("") for path in live.glob(f"_{MESSAGES}*.arrow"))
+    if stems:
+        _write(folder / f"{MESSAGES}.parquet", SCHEMA, _in_order(live, stems))
+        for stem in stems:
+            _remove(stem, (".arrow", ".journal"))
+    (live / RANKS).unlink(missing_ok=True)
     live.rmdir()
     return rows
+
+
+def _in_order(live: Path, stems: list[Path]) -> Iterator[pa.RecordBatch]:
+    """Yield messages of one table as they are; of several, in the order of one."""
+    if not (live / RANKS).exists():
+        for stem in stems:
+            yield from messages_of(stem)
+        return
+    rank = {name: k for k, name in enumerate(json.loads((live / RANKS).read_text()))}
+    table = pa.Table.from_batches([b for stem in stems for b in messages_of(stem)], SCHEMA)
+    senders = np.array([rank[name] for name in table["sender"].to_pylist()], dtype=np.int64)
+    order = np.lexsort((table["sequence"].to_numpy(), senders, table["sent_t_us"].to_numpy()))
+    yield from table.take(order).to_batches()
 
 
 def _remove(stem: Path, suffixes: Iterable[str]) -> None:
@@ -100,6 +118,15 @@ def flat(batch: pa.RecordBatch, layout: Layout) -> list[pa.Array]:
     return arrays
 
 
+def layout_in(folder: Path, name: str) -> Layout | None:
+    """Return the layout of a federate's table, compacted or not; None if it has none."""
+    path = folder / SIGNALS / f"{name}.parquet"
+    if path.exists():
+        return Layout.from_json(pq.read_schema(path).metadata[b"layout"])
+    stem = folder / LIVE / name
+    return layout_of(stem) if stem.with_suffix(".json").exists() else None
+
+
 def live_batches(folder: Path, name: str) -> Iterator[pa.RecordBatch]:
     """Yield a federate's recorded rows as live batches, compacted or not."""
     path = folder / SIGNALS / f"{name}.parquet"
@@ -130,4 +157,5 @@ def message_batches(folder: Path) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(GROUP_ROWS)
     elif (folder / LIVE).exists():
-        yield from messages_of(folder / LIVE / f"_{MESSAGES}")
+        stems = sorted(p.with_suffix("") for p in (folder / LIVE).glob(f"_{MESSAGES}*.arrow"))
+        yield from _in_order(folder / LIVE, stems)

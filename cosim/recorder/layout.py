@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,11 @@ KINDS: dict[str, tuple[str, str, pa.DataType]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One signal in a row: its type, its width, and the names of its elements."""
+    """One signal in a row: its type, its width, and the names of its elements.
+
+    Before ``since_us`` the signal was not sent yet, and what stands in its column is
+    nothing; None means never.
+    """
 
     name: str
     kind: str
@@ -32,6 +36,7 @@ class Column:
     parts: tuple[str, ...]
     unit: str
     about: str
+    since_us: int | None = None
 
     @property
     def code(self) -> str:
@@ -91,6 +96,12 @@ class Layout:
     def to_json(self) -> str:
         """Return the layout as text."""
         return json.dumps([asdict(column) for column in self.columns])
+
+    def sent(self, names: Collection[str], t_us: int) -> Layout:
+        """Return the layout in which some signals are sent since an instant."""
+        return Layout(
+            tuple(replace(c, since_us=t_us) if c.name in names else c for c in self.columns)
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Layout:

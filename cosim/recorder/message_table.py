@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import marshal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gridmodel.federate import Message
 
@@ -21,7 +22,7 @@ SCHEMA = pa.schema(
         pa.field("port", pa.string()),
         pa.field("sequence", pa.int64(), metadata={"about": "the sender's count"}),
         pa.field("kind", pa.string()),
-        pa.field("data", pa.string(), metadata={"about": "content as JSON; bytes in hex"}),
+        pa.field("data", pa.string(), metadata={"about": 'content as JSON; bytes as {"hex": ...}'}),
     ]
 )
 CHUNK = 1024
@@ -47,11 +48,20 @@ class MessageTable:
         if len(self._rows) == CHUNK:
             self._flush()
 
-    def extend(self, batches: Iterator[pa.RecordBatch], before_us: int) -> None:
+    def extend(
+        self,
+        batches: Iterator[pa.RecordBatch],
+        before_us: int,
+        senders: Collection[str] | None = None,
+    ) -> None:
         """Take over the messages of an earlier run sent before an instant."""
         for batch in batches:
             count = int(np.searchsorted(batch.column("sent_t_us").to_numpy(), before_us))
-            self._stream.write_batch(batch.slice(0, count))
+            rows = batch.slice(0, count)
+            if senders is not None:
+                names = pa.array(sorted(senders), pa.string())
+                rows = rows.filter(pc.is_in(rows.column("sender"), names))
+            self._stream.write_batch(rows)
 
     def _flush(self) -> None:
         self._stream.write_batch(_batch(self._rows))
@@ -75,14 +85,44 @@ class MessageTable:
         self._journal.close()
 
 
+def content_text(data: Mapping[str, Any]) -> str:
+    """Return a message's content as it is recorded.
+
+    A message carries no mappings, so an object in the JSON can only be bytes.
+
+    Examples
+    --------
+    >>> content_text({"frame": b"\\x01\\xff", "to": (1, None)})
+    '{"frame": {"hex": "01ff"}, "to": [1, null]}'
+    """
+    return json.dumps(data, default=_plain)
+
+
+def content_of(text: str) -> dict[str, Any]:
+    """Return a recorded content as it was sent.
+
+    Examples
+    --------
+    >>> content_of('{"frame": {"hex": "01ff"}, "to": [1, null]}')
+    {'frame': b'\\x01\\xff', 'to': (1, None)}
+    """
+    return {key: _restored(value) for key, value in json.loads(text).items()}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.hex()
+        return {"hex": value.hex()}
     raise TypeError(f"{value!r} cannot be recorded")
 
 
+def _restored(value: Any) -> Any:
+    if isinstance(value, list):  # a message carries tuples and no lists
+        return tuple(map(_restored, value))
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+
+
 def _batch(rows: list[Row]) -> pa.RecordBatch:
-    texts = [(*row[:6], json.dumps(row[6], default=_plain)) for row in rows]
+    texts = [(*row[:6], content_text(row[6])) for row in rows]
     columns = list(zip(*texts, strict=True))
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=SCHEMA)

@@ -43,6 +43,7 @@ class SignalTable:
         self._every_us = every_us
         self._last_us = _LONG_AGO
         self._place = {c.name: (k, c.scalar) for k, c in enumerate(layout.columns)}
+        self._unsent = set(self._place)
         self._held: list[Any] = [_nothing(c.code) for c in layout.columns]
         row = struct.Struct(layout.code)
         self._pack_into, self._row_bytes = row.pack_into, row.size
@@ -52,12 +53,15 @@ class SignalTable:
         with self._tail_path.open("w+b") as file:
             os.posix_fallocate(file.fileno(), 0, self._end)
             self._map = mmap.mmap(file.fileno(), self._end)
-        stem.with_suffix(".json").write_text(layout.to_json())
+        self._json_path = stem.with_suffix(".json")
+        self._json_path.write_text(layout.to_json())
         self._file = stem.with_suffix(".arrow").open("wb")
         self._stream = pa.ipc.new_stream(self._file, layout.stream_schema(), options=_COMPRESSION)
 
     def write(self, t_us: int, values: dict[str, Any]) -> None:
         """Add a row; signals that are not in ``values`` keep their last value."""
+        if self._unsent:
+            self._note_first(t_us, values)
         held, place = self._held, self._place
         for name, value in values.items():
             found = place.get(name)
@@ -71,8 +75,21 @@ class SignalTable:
         self._pack_into(self._map, self._at, *held, t_us + 1)
         self._at += self._row_bytes
 
-    def extend(self, batches: Iterable[pa.RecordBatch], before_us: int) -> None:
-        """Take over the rows of an earlier run from before an instant."""
+    def _note_first(self, t_us: int, values: Iterable[str]) -> None:
+        """Write down which signals are sent for the first time."""
+        first = self._unsent.intersection(values)
+        if first:
+            self._unsent -= first
+            self._layout = self._layout.sent(first, t_us)
+            part = self._json_path.with_suffix(".part")
+            part.write_text(self._layout.to_json())
+            part.replace(self._json_path)
+
+    def extend(self, batches: Iterable[pa.RecordBatch], before_us: int, earlier: Layout) -> None:
+        """Take over the rows of an earlier run, and its layout, from before an instant."""
+        for c in earlier.columns:
+            if c.since_us is not None and c.since_us < before_us:
+                self._note_first(c.since_us, (c.name,))
         for batch in batches:
             count = int(np.searchsorted(batch.column(TIME).to_numpy(), before_us))
             if count:

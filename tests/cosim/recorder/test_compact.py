@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cosim.recorder.compact import compact, live_batches
+from cosim.recorder.compact import compact, layout_in, live_batches
 from cosim.recorder.layout import layout
 from cosim.recorder.message_table import MessageTable
 from cosim.recorder.signal_table import SignalTable
@@ -23,7 +23,9 @@ def write(folder: Path, first: int, last: int) -> None:
     table = SignalTable(live / "part", layout(SIGNALS))
     messages = MessageTable(live / "_messages")
     if first:
-        table.extend(live_batches(folder.parent / "whole", "part"), first)
+        earlier = layout_in(folder.parent / "whole", "part")
+        assert earlier is not None
+        table.extend(live_batches(folder.parent / "whole", "part"), first, earlier)
         from cosim.recorder.compact import message_batches
 
         messages.extend(message_batches(folder.parent / "whole"), first)

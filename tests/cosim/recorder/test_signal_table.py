@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.recorder.layout import Layout, layout, part_names
-from cosim.recorder.signal_table import SignalTable, rows_of
+from cosim.recorder.signal_table import SignalTable, layout_of, rows_of
 from gridmodel.federate import Signal
 
 SIGNALS = (
@@ -121,3 +121,12 @@ def test_units_go_with_the_columns():
     field = layout(SIGNALS).table_schema().field("p_kw.a")
     assert field.metadata[b"unit"] == b"kW"
     assert field.type == pa.float64()
+
+
+def test_the_layout_tells_since_when_a_signal_was_sent(tmp_path):
+    table = SignalTable(tmp_path / "t", layout(SIGNALS), every_us=1000)
+    table.write(0, {"f_hz": 50.0})
+    table.write(70, {"state": 2})  # its row is left out; that it was sent is not
+    since = {c.name: c.since_us for c in layout_of(tmp_path / "t").columns}
+    assert since == {"p_kw": None, "f_hz": 0, "on": None, "state": 70}
+    table.close()

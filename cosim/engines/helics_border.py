@@ -1,0 +1,227 @@
+"""HELICS border: the way between partitions, as raw bytes over a HELICS core.
+
+The key of a turn is asked for as that many HELICS nanoseconds, made by dividing an
+integer by 1e9 and compared as a rounded integer: exact for a year of simulated time.
+Signals are publications that wake nobody; messages are endpoints that do. Only the zmq
+core is used; with others 8 kB payloads stall. This is the only file that speaks HELICS
+for partitions.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any, Self
+
+from gridmodel.errors import FeedertwinError, MissingExtraError
+
+_CORE = "--tick=500ms --timeout=5s --loglevel=no_print"
+#: Greatest key that HELICS keeps apart: its times are doubles. [ns]
+MOST_KEY = 2**22 * 1_000_000_000
+
+
+class BorderError(FeedertwinError, ConnectionError):
+    """The other partitions cannot be reached any more."""
+
+
+def helics() -> Any:
+    """Return the HELICS library.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import helics as library
+    except ImportError as error:
+        raise MissingExtraError("helics", "the engine helics") from error
+    return library
+
+
+def free_port() -> int:
+    """Return a port of this host with a free one above it, as a broker needs."""
+    for _ in range(200):
+        with socket.socket() as low, socket.socket() as high:
+            low.bind(("127.0.0.1", 0))
+            port = int(low.getsockname()[1])
+            try:
+                high.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise BorderError("no two free ports in a row on this host")
+
+
+class HelicsBroker:
+    """The broker of one run, owned by the process that started the run.
+
+    Parameters
+    ----------
+    count : int
+        Partitions that will join.
+    port : int
+        Port to listen on, and the one above it.
+    interface : str
+        Address to listen on.
+    """
+
+    def __init__(self, count: int, port: int, interface: str = "127.0.0.1") -> None:
+        h = self._h = helics()
+        name = f"feedertwin-{socket.gethostname()}-{port}"
+        init = f"-f {count} --port={port} --local_interface=tcp://{interface} {_CORE}"
+        try:
+            self._broker = h.helicsCreateBroker("zmq", name, init)
+        except h.HelicsException as error:
+            raise BorderError(f"no broker on port {port}: {error}") from error
+        if not h.helicsBrokerIsConnected(self._broker):
+            raise BorderError(f"no broker on port {port}: is the port taken?")
+        self.address = f"{interface}:{port}"
+
+    def fail(self, code: int, text: str) -> None:
+        """Tell all partitions that the run has failed."""
+        self._h.helicsBrokerGlobalError(self._broker, code, text.encode())
+
+    def connected(self) -> bool:
+        """Return whether partitions are, or may still come."""
+        return bool(self._h.helicsBrokerIsConnected(self._broker))
+
+    def close(self, wait_ms: int = 5000) -> None:
+        """Wait for the partitions to leave, and end."""
+        h = self._h
+        h.helicsBrokerWaitForDisconnect(self._broker, wait_ms)
+        h.helicsBrokerDisconnect(self._broker)
+        h.helicsBrokerFree(self._broker)
+
+
+class HelicsBorder:
+    """One partition's way to the others.
+
+    Parameters
+    ----------
+    name : str
+        The partition.
+    broker : str
+        ``host:port``.
+    to, origins : collection of str
+        Partitions it sends to, and hears from.
+    everyone : collection of str
+        All partitions.
+    interface : str
+        Address of this host that the others can reach.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        broker: str,
+        to: Collection[str],
+        origins: Collection[str],
+        everyone: Collection[str],
+        interface: str = "127.0.0.1",
+    ) -> None:
+        h = self._h = helics()
+        self.name = name
+        host, _, port = broker.rpartition(":")
+        info = h.helicsCreateFederateInfo()
+        h.helicsFederateInfoSetCoreTypeFromString(info, "zmq")
+        init = (
+            f"--federates=1 --broker_address=tcp://{host} --brokerport={port} "
+            f"--local_interface=tcp://{interface} {_CORE}"
+        )
+        h.helicsFederateInfoSetCoreInitString(info, init)
+        h.helicsFederateInfoSetTimeProperty(info, h.HELICS_PROPERTY_TIME_DELTA, 1e-9)
+        h.helicsFederateInfoSetFlagOption(info, h.HELICS_FLAG_TERMINATE_ON_ERROR, True)
+        try:
+            self._fed = h.helicsCreateCombinationFederate(name, info)
+        except h.HelicsException as error:
+            raise BorderError(f"partition '{name}' finds no broker at {broker}: {error}") from error
+        self._others = [other for other in everyone if other != name]
+        self._out = {
+            other: h.helicsFederateRegisterGlobalPublication(
+                self._fed, f"{name}>{other}", h.HELICS_DATA_TYPE_RAW, ""
+            )
+            for other in to
+        }
+        self._in = {
+            other: h.helicsFederateRegisterSubscription(self._fed, f"{other}>{name}", "")
+            for other in origins
+        }
+        for subscription in self._in.values():
+            h.helicsInputSetOption(subscription, h.HELICS_HANDLE_OPTION_IGNORE_INTERRUPTS, 1)
+        self._box = h.helicsFederateRegisterGlobalEndpoint(self._fed, f"{name}@", "")
+
+    def agree(self, digest: str) -> None:
+        """Enter the run, if all partitions hold the same scenario and version.
+
+        Raises
+        ------
+        BorderError
+            If one does not.
+        """
+        h = self._h
+        self._call(h.helicsFederateEnterInitializingMode, self._fed)
+        for other in self._others:
+            text = f"{self.name}\0{digest}".encode()
+            h.helicsEndpointSendBytesTo(self._box, text, f"{other}@")
+        self._call(h.helicsFederateEnterExecutingMode, self._fed)
+        for data in self.letters():
+            other, _, theirs = data.decode().partition("\0")
+            if theirs != digest:
+                raise BorderError(
+                    f"partitions '{self.name}' and '{other}' hold different scenarios or versions "
+                    f"({digest} and {theirs})"
+                )
+
+    def request(self, key: int) -> int:
+        """Return the key granted."""
+        seconds: float = self._call(self._h.helicsFederateRequestTime, self._fed, key / 1e9)
+        return round(seconds * 1e9)
+
+    def publish(self, to: str, block: bytes) -> None:
+        """Send a block of signals."""
+        self._call(self._h.helicsPublicationPublishBytes, self._out[to], block)
+
+    def tell(self, to: str, letters: bytes) -> None:
+        """Send messages."""
+        self._call(self._h.helicsEndpointSendBytesTo, self._box, letters, f"{to}@")
+
+    def blocks(self) -> Mapping[str, bytes]:
+        """Return blocks that are new."""
+        h = self._h
+        return {
+            origin: h.helicsInputGetBytes(subscription)
+            for origin, subscription in self._in.items()
+            if h.helicsInputIsUpdated(subscription)
+        }
+
+    def letters(self) -> list[bytes]:
+        """Return messages that are new."""
+        h = self._h
+        found = []
+        while h.helicsEndpointHasMessage(self._box):
+            found.append(h.helicsMessageGetBytes(h.helicsEndpointGetMessage(self._box)))
+        return found
+
+    def fail(self, code: int, text: str) -> None:
+        """Tell the others that the run has failed here; left to itself HELICS goes on."""
+        self._h.helicsFederateGlobalError(self._fed, code, text)
+
+    def close(self) -> None:
+        """Leave the federation."""
+        h = self._h
+        h.helicsFederateDisconnect(self._fed)
+        h.helicsFederateFree(self._fed)
+        h.helicsCloseLibrary()
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except self._h.HelicsException as error:
+            raise BorderError(f"the federation has ended: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,323 @@
+"""HELICS engine: a scenario cut into partitions, each a process, joined by HELICS.
+
+This process owns the broker and its children, and nothing else. It looks at them a few
+times in a hundred milliseconds: one that dies, hangs or disagrees ends the run at once,
+with the name of the federate, because HELICS alone would let the others finish on a
+frozen value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim import snapshots
+from cosim.engines import partition_process as part
+from cosim.engines.engine import Between, Job
+from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port
+from cosim.engines.partition import LEVELS, key_of
+from cosim.engines.partition_process import PARTS, PartitionJob
+from cosim.profile import Total
+from cosim.recorder.compact import LIVE, RANKS
+from gridmodel.errors import Fault, FederateError, ScenarioError
+from gridmodel.kpi import Kpi
+
+_POLL_S = 0.02
+_GRACE_S = 2.0
+
+
+class OnHelics:
+    """Runs a scenario in partitions."""
+
+    by_itself = frozenset({"snapshots", "pace", "watch"})
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._homes = part.homes(job.scenario)
+        self._names = list(dict.fromkeys(self._homes.values()))
+        _check(job)
+        self._parts = job.folder / PARTS
+        self._parts.mkdir()
+        self._page: NDArray[np.int64] = np.memmap(
+            self._parts / "page", np.int64, "w+", shape=(len(self._names) + 1, part.COLUMNS)
+        )
+        self._page[1:, part.STEPPING] = part.STARTING
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._broker: HelicsBroker | None = None
+        self._resume: tuple[Path, int] | None = None
+        self._ended_us: int | None = None
+
+    @property
+    def now_us(self) -> int:
+        """The instant all partitions have come to. [us]"""
+        return self._ended_us if self._ended_us is not None else int(self._page[1:, 0].min())
+
+    @property
+    def instants(self) -> int:
+        """Instants of the partition that has run most."""
+        return int(self._page[1:, part.INSTANTS].max())
+
+    @property
+    def steps(self) -> int:
+        """Steps of all partitions."""
+        return int(self._page[1:, part.STEPS].sum())
+
+    def run(self, until_us: int, between: Between) -> bool:
+        """Run all partitions to the end."""
+        self._start(until_us)
+        stopped = False
+        counts, since_s = self._page.copy(), time.monotonic()
+        stall_s = self._job.scenario.config.stall_timeout_s
+        while any(child.poll() is None for child in self._children.values()):
+            time.sleep(_POLL_S)
+            self._look_for_the_dead()
+            self._join_snapshots()
+            if not stopped and not between(self.now_us):
+                stopped = True
+                self._page[0][0] = 1
+            if not np.array_equal(counts, self._page):
+                counts, since_s = self._page.copy(), time.monotonic()
+            elif time.monotonic() - since_s > stall_s:
+                raise self._stalled(stall_s)
+        self._look_for_the_dead()
+        self._join_snapshots()
+        if not stopped:
+            self._ended_us = until_us
+        return not stopped
+
+    def _start(self, until_us: int) -> None:
+        """Start the broker and the children."""
+        if key_of(until_us, 0) > MOST_KEY:
+            days = MOST_KEY / LEVELS / 86_400e6
+            problem = f"{until_us / 86_400e6:.0f} days are more than the {days:.0f} HELICS can tell"
+            raise FederateError("helics", 0, f"{problem} apart; use the engine in_process")
+        self._write_ranks()
+        self._broker = HelicsBroker(len(self._names), free_port())
+        real_time = self._job.real_time
+        for row, name in enumerate(self._names, 1):
+            job = PartitionJob(
+                name,
+                str(self._job.scenario.path.resolve()),
+                tuple(self._job.overrides),
+                self._broker.address,
+                str(self._job.folder.resolve()),
+                until_us,
+                page=str(self._parts / "page"),
+                row=row,
+                rows=len(self._names) + 1,
+                snapshot_every_us=self._job.snapshot_every_us,
+                earlier=str(self._resume[0].resolve()) if self._resume else None,
+                at_us=self._resume[1] if self._resume else 0,
+                profile=self._job.profile is not None and self._job.profile.spans,
+                real_time=real_time.model_dump() if real_time is not None and row == 1 else None,
+            )
+            with (self._parts / f"{name}.log").open("wb") as log:
+                self._children[name] = subprocess.Popen(
+                    [sys.executable, "-m", "cosim.engines.partition_process", job.to_json()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                )
+
+    def _write_ranks(self) -> None:
+        """Leave the order of senders, by which messages of all partitions are put together."""
+        order = sorted(self._job.scenario.federation.members, key=lambda m: (m.level, m.index))
+        live = self._job.folder / LIVE
+        live.mkdir(exist_ok=True)
+        (live / RANKS).write_text(json.dumps([member.name for member in order]))
+
+    def _look_for_the_dead(self) -> None:
+        """Raise what ended a child before its time."""
+        for name, child in self._children.items():
+            code = child.poll()
+            if code in (None, part.DONE, part.STOPPED, part.ABANDONED):
+                continue
+            raise self._verdict(name, code)
+        if self._children and all(c.poll() == part.ABANDONED for c in self._children.values()):
+            reasons = {self._report(name).get("reason", "") for name in self._names}
+            raise FederateError("helics", self.now_us, "; ".join(sorted(reasons)))
+
+    def _verdict(self, name: str, code: int) -> FederateError:
+        """Return what a child that ended badly died of."""
+        report = self._report(name)
+        failure = report.get("failure")
+        if failure:
+            return FederateError(failure["federate"], failure["t_us"], failure["problem"])
+        row = self._page[self._names.index(name) + 1]
+        where = self._stepping(name)
+        if report.get("reason"):
+            return FederateError(where or name, int(row[part.NOW_US]), report["reason"])
+        how = (
+            f"was killed by signal {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended with {code}"
+        )
+        return FederateError(
+            where or f"partition {name}",
+            int(row[part.NOW_US]),
+            f"the process of partition '{name}' {how}",
+        )
+
+    def _stalled(self, stall_s: float) -> FederateError:
+        """Return who holds the others up."""
+        for name in self._names:
+            row = self._page[self._names.index(name) + 1]
+            stopped = _is_stopped(self._children[name].pid)
+            where = self._stepping(name)
+            if stopped or where:
+                what = "is stopped" if stopped else "did not come back from its step"
+                problem = f"the process of partition '{name}' {what} within {stall_s:g} s"
+                return FederateError(
+                    where or f"partition {name}",
+                    int(row[part.NOW_US]),
+                    f"{problem} (stall_timeout_s)",
+                )
+        waiting = [n for k, n in enumerate(self._names, 1) if self._page[k][2] == part.STARTING]
+        problem = f"no partition went on for {stall_s:g} s (stall_timeout_s)"
+        if waiting:
+            problem += f"; not begun: {', '.join(waiting)}"
+        return FederateError("helics", self.now_us, problem)
+
+    def _stepping(self, name: str) -> str:
+        """Return the federate of a partition that is in its step, if one is."""
+        index = int(self._page[self._names.index(name) + 1][part.STEPPING])
+        members = self._job.scenario.federation.members
+        return members[index].name if index >= 0 else ""
+
+    def _report(self, name: str) -> dict[str, Any]:
+        path = self._parts / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def _join_snapshots(self) -> None:
+        """Put the parts of a snapshot together when all are there."""
+        every_us = self._job.snapshot_every_us
+        if every_us is None:
+            return
+        for path in self._parts.glob(f"*.{self._names[0]}.pickle"):
+            t_us = int(path.name.partition(".")[0])
+            paths = [self._parts / f"{t_us}.{name}.pickle" for name in self._names]
+            if all(p.exists() for p in paths):
+                states = [pickle.loads(p.read_bytes()) for p in paths]  # our own children's
+                whole = {"now_us": t_us, "federates": {}, "desks": {}}
+                for key in ("federates", "desks"):
+                    found = {n: v for state in states for n, v in state[key].items()}
+                    whole[key] = {n: found[n] for n in sorted(found)}
+                snapshots.save(self._job.folder, t_us, whole)
+                for p in paths:
+                    p.unlink()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Partitions save their own parts; there is nothing to save here."""
+        raise NotImplementedError("partitions save their own parts of a snapshot")
+
+    def resume(self, state: dict[str, Any], earlier: Path, at_us: int) -> None:
+        """Let the partitions take over a snapshot when they start."""
+        self._resume = (earlier, at_us)
+
+    def kpis(self) -> dict[str, Kpi]:
+        """Return the key figures of all partitions."""
+        found = {
+            key: Kpi(key.partition(".")[2], kpi["value"], kpi["about"])
+            for name in self._names
+            for key, kpi in self._report(name).get("kpis", {}).items()
+        }
+        order = {name: k for k, name in enumerate(sorted(self._homes))}
+        return dict(sorted(found.items(), key=lambda item: order[item[0].partition(".")[0]]))
+
+    def failure(self, error: FederateError) -> Mapping[str, Any]:
+        """Return what the federate that failed had in its hands."""
+        for name in self._names:
+            failure = self._report(name).get("failure")
+            if failure and failure["federate"] == error.federate:
+                return dict(failure)
+        return {}
+
+    def where(self) -> tuple[str, int]:
+        """Return a federate that is in its step, and the instant. [us]"""
+        stepping = [where for name in self._names if (where := self._stepping(name))]
+        return (stepping[0] if stepping else "helics"), self.now_us
+
+    def lateness(self) -> Mapping[str, Any] | None:
+        """Return how late the pacing partition was."""
+        return self._report(self._names[0]).get("lateness")
+
+    def close(self) -> None:
+        """End children and broker: told, then terminated, then killed; own ones only."""
+        alive = [child for child in self._children.values() if child.poll() is None]
+        if alive and self._broker is not None:
+            self._broker.fail(part.FAILED, "the run has ended")
+        _end(alive)
+        if self._broker is not None:
+            self._broker.close(100 if alive else 2000)
+            self._broker = None
+        self._gather_profile()
+        self._page = np.array(self._page)
+        if not any(child.returncode for child in self._children.values()):
+            shutil.rmtree(self._parts)  # nothing in it that is not in the run's own files
+
+    def _gather_profile(self) -> None:
+        profile = self._job.profile
+        for name in self._names if profile is not None else ():
+            report = self._report(name)
+            assert profile is not None
+            for row, total in report.get("totals", {}).items():
+                profile.totals[row] = Total(**total)
+            profile.others += report.get("trace", [])
+
+
+def _check(job: Job) -> None:
+    """Refuse what cannot be cut."""
+    deploy, scenario = job.scenario.config.deploy, job.scenario
+    deepest = max((member.level for member in scenario.federation.members), default=0)
+    faults = []
+    if deepest > LEVELS - 2:
+        problem = (
+            f"the federation has {deepest + 1} levels; HELICS keys have room for {LEVELS - 1}."
+        )
+        faults.append(Fault(str(scenario.path), "links", problem, "Mark some links as delayed."))
+    for name in deploy.partitions if deploy is not None else ():
+        if not name.isidentifier():
+            faults.append(
+                Fault(str(scenario.path), f"deploy.partitions.{name}", "is no name of a partition.")
+            )
+    if faults:
+        raise ScenarioError(f"{scenario.path} cannot be run on helics", faults)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped by a signal (Linux)."""
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+    return False
+
+
+def _end(children: list[subprocess.Popen[bytes]]) -> None:
+    """Wait for children, then end them."""
+    for send in (None, signal.SIGTERM, signal.SIGKILL):
+        if send is not None:
+            for child in children:
+                if child.poll() is None:
+                    child.send_signal(send)
+                    if send == signal.SIGTERM:
+                        child.send_signal(signal.SIGCONT)
+        deadline = time.monotonic() + (0.5 if send is None else _GRACE_S / 4)
+        while any(c.poll() is None for c in children) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    for child in children:
+        child.wait()

@@ -1,0 +1,275 @@
+"""Partition process: runs one partition, started by the run on this host or by hand.
+
+It leaves its federates' record in the run folder, and beside it ``parts/NAME.json`` with
+key figures and how it ended. A shared page of counters tells the parent what it does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cosim import run_folder, snapshots
+from cosim.engines.crossing import crossings
+from cosim.engines.embedded import in_hands, kpis_of
+from cosim.engines.helics_border import BorderError, HelicsBorder
+from cosim.engines.partition import Partition
+from cosim.pacer import Pacer, RealTimeConfig
+from cosim.profile import Profile
+from cosim.recorder.recorder import Recorder, record_error
+from cosim.scenario.build import Scenario, load
+from gridmodel.errors import FederateError
+
+PARTS = "parts"
+#: Exit codes of a partition: done, its own failure, the federation ended without it.
+DONE, FAILED, ABANDONED, STOPPED = 0, 3, 4, 130
+#: Columns of the shared page, one row a partition; row 0 is the parent's.
+NOW_US, STEPS, STEPPING, INSTANTS = range(4)
+COLUMNS = 4
+#: What `STEPPING` says besides a federate's index.
+STARTING, WAITING, OVER = -3, -1, -2
+
+
+@dataclass(frozen=True)
+class PartitionJob:
+    """What a partition process is told."""
+
+    name: str
+    scenario: str
+    overrides: tuple[str, ...]
+    broker: str
+    folder: str
+    until_us: int
+    interface: str = "127.0.0.1"
+    page: str | None = None
+    row: int = 0
+    rows: int = 1
+    snapshot_every_us: int | None = None
+    earlier: str | None = None
+    at_us: int = 0
+    profile: bool = False
+    real_time: Mapping[str, Any] | None = None
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self))
+
+
+def homes(scenario: Scenario) -> dict[str, str]:
+    """Return the partition of each federate; those not named are in the first one."""
+    deploy = scenario.config.deploy
+    partitions = deploy.partitions if deploy is not None else {"main": ()}
+    first = next(iter(partitions))
+    home = {member.name: first for member in scenario.federation.members}
+    home |= {name: place for place, names in partitions.items() for name in names}
+    return {name: home[name] for name in sorted(home)}
+
+
+def digest_of(scenario: Scenario) -> str:
+    """Return what two partitions compare: scenario, network and version."""
+    version = run_folder.environment()["packages"]["feedertwin"]
+    ports = [
+        [member.name, member.level, [repr(port) for port in member.outputs.values()]]
+        for member in scenario.federation.members
+    ]
+    whole = json.dumps([version, scenario.resolved, ports], sort_keys=True, default=str)
+    return sha256(whole.encode()).hexdigest()[:16]
+
+
+class PartitionProcess:
+    """One partition at work."""
+
+    def __init__(self, job: PartitionJob) -> None:
+        self._job = job
+        self._scenario = load(Path(job.scenario), job.overrides)
+        self._folder = Path(job.folder)
+        self._page = _page(job)
+        self._mine = self._page[job.row]
+        self._next_snapshot_us = job.snapshot_every_us
+        self._profile = Profile(process=job.name) if job.profile or job.real_time else None
+        self._pacer: Pacer | None = None
+        self._failure: Mapping[str, Any] | None = None
+
+    def run(self) -> int:
+        """Run to the end; return the exit code."""
+        job, federation = self._job, self._scenario.federation
+        home = homes(self._scenario)
+        ways = list(crossings(federation, home))
+        own = [name for name, place in home.items() if place == job.name]
+        border = HelicsBorder(
+            job.name,
+            job.broker,
+            [to for origin, to in ways if origin == job.name],
+            [origin for origin, to in ways if to == job.name],
+            sorted(set(home.values())),
+            job.interface,
+        )
+        recorder = Recorder(self._folder, federation, self._scenario.config.record, job.name, own)
+        partition = Partition(federation, home, job.name, border, recorder)
+        self._watch(partition, border)
+        if job.earlier is not None:
+            partition.restore(snapshots.load(Path(job.earlier), job.at_us))
+            recorder.take_over(Path(job.earlier), job.at_us)
+            self._next_snapshot_us = _after(job.at_us, job.snapshot_every_us)
+        code, reason = self._drive(partition, border)
+        self._mine[INSTANTS], self._mine[STEPS] = partition.instants, partition.steps
+        self._mine[STEPPING] = OVER
+        try:
+            recorder.close()
+        except OSError as error:
+            code, reason = FAILED, str(record_error(error))
+        self._leave(partition, code, reason)
+        if code in (DONE, STOPPED):
+            border.close()
+        return code
+
+    def _drive(self, partition: Partition, border: HelicsBorder) -> tuple[int, str]:
+        """Run all turns, and tell the others if that fails."""
+        try:
+            border.agree(digest_of(self._scenario))
+            if self._job.real_time is not None and self._profile is not None:
+                config = RealTimeConfig(**self._job.real_time)
+                self._pacer = Pacer(config, self._job.at_us, self._profile.slowest)
+            whole = partition.run_turns(
+                self._job.until_us,
+                lambda t_us: self._between(partition, t_us),
+                lambda: self._next_snapshot_us,
+                lambda t_us: self._meet(partition, t_us),
+            )
+        except FederateError as error:
+            self._failure = {
+                "federate": error.federate,
+                "t_us": error.t_us,
+                "problem": error.problem,
+                **(
+                    in_hands(partition.desk(error.federate))
+                    if error.federate in self._own()
+                    else {}
+                ),
+                "traceback": traceback.format_exception(error),
+            }
+            border.fail(FAILED, str(error))
+            return FAILED, str(error)
+        except BorderError as error:
+            return ABANDONED, str(error)
+        except OSError as error:
+            reason = str(record_error(error))
+            border.fail(FAILED, reason)
+            return FAILED, reason
+        return (DONE, "done") if whole else (STOPPED, "interrupted")
+
+    def _own(self) -> set[str]:
+        home = homes(self._scenario)
+        return {name for name, place in home.items() if place == self._job.name}
+
+    def _between(self, partition: Partition, t_us: int) -> bool:
+        mine = self._mine
+        mine[NOW_US], mine[INSTANTS], mine[STEPS] = t_us, partition.instants, partition.steps
+        if self._pacer is not None:
+            self._pacer.wait(t_us)
+        return not self._page[0][0]
+
+    def _meet(self, partition: Partition, t_us: int) -> None:
+        """Save this part of a snapshot."""
+        partition.now_us = t_us
+        path = self._folder / PARTS / f"{t_us}.{self._job.name}.part"
+        path.write_bytes(pickle.dumps(partition.snapshot(), pickle.HIGHEST_PROTOCOL))
+        path.replace(path.with_suffix(".pickle"))
+        self._next_snapshot_us = _after(t_us, self._job.snapshot_every_us)
+
+    def _watch(self, partition: Partition, border: HelicsBorder) -> None:
+        """Let the shared page tell which federate steps; time steps if that is asked for."""
+        mine = self._mine
+
+        def told(index: int, step: Callable[..., Any]) -> Callable[..., Any]:
+            def watched(t_us: int, inputs: Any) -> Any:
+                mine[STEPPING] = index
+                result = step(t_us, inputs)
+                mine[STEPPING] = WAITING
+                return result
+
+            return watched
+
+        for desk in partition.desks:
+            if self._profile is not None:
+                desk.step = self._profile.timed(desk.member.name, desk.step)
+            desk.step = told(desk.index, desk.step)
+        if self._profile is not None:
+            self._time_waiting(border, self._profile)
+
+    def _time_waiting(self, border: HelicsBorder, profile: Profile) -> None:
+        request, name = border.request, f"waiting in {self._job.name}"
+
+        def timed(key: int) -> int:
+            begin = time.perf_counter()
+            granted = request(key)
+            profile.waited(name, begin, time.perf_counter(), int(self._mine[NOW_US]))
+            return granted
+
+        border.request = timed  # type: ignore[method-assign]
+
+    def _leave(self, partition: Partition, code: int, reason: str) -> None:
+        """Write how it ended."""
+        kpis = {
+            name: {"value": kpi.value, "about": kpi.about}
+            for name, kpi in kpis_of(partition.desks).items()
+        }
+        profile = self._profile
+        data = {
+            "code": code,
+            "reason": reason,
+            "now_us": partition.now_us,
+            "instants": partition.instants,
+            "steps": partition.steps,
+            "kpis": kpis,
+            "failure": self._failure,
+            "lateness": self._pacer.lateness() if self._pacer is not None else None,
+            "totals": {n: vars(t) for n, t in profile.totals.items()} if profile else {},
+            "trace": profile.events(self._job.row) if profile and self._job.profile else [],
+        }
+        run_folder.write_json(self._folder / PARTS / f"{self._job.name}.json", data)
+        for desk in partition.desks:
+            desk.member.federate.close()
+
+
+def _after(t_us: int, every_us: int | None) -> int | None:
+    return None if every_us is None else t_us - t_us % every_us + every_us
+
+
+def _page(job: PartitionJob) -> Any:
+    """Return the page shared with the parent, or one of its own."""
+    if job.page is None:
+        return np.zeros((job.rows, COLUMNS), dtype=np.int64)
+    return np.memmap(job.page, np.int64, "r+", shape=(job.rows, COLUMNS))
+
+
+def main() -> None:
+    """Run the partition that the first argument describes; end it with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a run is over
+    job = PartitionJob(**json.loads(sys.argv[1]))
+    code = FAILED
+    try:
+        code = PartitionProcess(job).run()
+    except Exception as error:
+        traceback.print_exc()
+        data = {"code": FAILED, "reason": f"{type(error).__name__}: {error}", "failure": None}
+        run_folder.write_json(Path(job.folder) / PARTS / f"{job.name}.json", data)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # HELICS leaves politely at exit, which the others would take for success
+
+
+if __name__ == "__main__":
+    main()
