@@ -18,7 +18,7 @@ from typing import Any
 
 from gridmodel.errors import RunError
 
-RUN_FILE = "run.json"
+RUN_FILE, FAILURE_FILE = "run.json", "failure.json"
 _RESERVE, _RESERVE_BYTES = "reserve", 1_500_000
 _PACKAGES = ("feedertwin", "numpy", "numba", "opendssdirect.py", "pyarrow", "pydantic")
 
@@ -70,6 +70,19 @@ def read_run(folder: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise RunError(f"{folder / RUN_FILE} is broken: {error}.") from error
+    return data
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON file of ours."""
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def read_failure(folder: Path) -> dict[str, Any]:
+    """Return what the federate that failed had in its hands; empty if none did."""
+    path = folder / FAILURE_FILE
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return data
 
 

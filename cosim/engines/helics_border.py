@@ -77,10 +77,24 @@ class HelicsBroker:
         if not h.helicsBrokerIsConnected(self._broker):
             raise BorderError(f"no broker on port {port}: is the port taken?")
         self.address = f"{interface}:{port}"
+        self._count, self._complete = count, False
 
     def fail(self, code: int, text: str) -> None:
         """Tell all partitions that the run has failed."""
         self._h.helicsBrokerGlobalError(self._broker, code, text.encode())
+
+    def joined(self) -> int:
+        """Return how many partitions have joined."""
+        h = self._h
+        query = h.helicsCreateQuery("root", "federates")
+        found = h.helicsQueryBrokerExecute(query, self._broker)
+        h.helicsQueryFree(query)
+        return len(found) if isinstance(found, list) else 0
+
+    def complete(self) -> bool:
+        """Return whether all partitions have joined."""
+        self._complete = self._complete or self.joined() >= self._count
+        return self._complete
 
     def connected(self) -> bool:
         """Return whether partitions are, or may still come."""

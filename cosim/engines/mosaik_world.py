@@ -10,7 +10,7 @@ instant before the conductor has ended the one before. That gives mosaik, which 
 unconnected simulators run ahead of each other, one border between two instants.
 
 mosaik's own store of outputs (``cache``) is off: it drops a value that a time-shifted link
-of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6 and 3.7).
+of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from cosim.clock import arrival_us
@@ -106,6 +107,7 @@ class Seat(mosaik_api_v3.Simulator):
             "attrs": [*outputs, *self._wires, GO, DONE],
             "trigger": [attr for attr, wire in self._wires.items() if wire.messages],
             "persistent": list(desk.slots),
+            "non-persistent": [*(o for o in outputs if o not in desk.slots), *self._wires, GO, DONE],
         }
         super().__init__({"type": "hybrid", "models": {MODEL: model}})  # type: ignore[no-untyped-call]
 
@@ -150,6 +152,7 @@ class Conductor(mosaik_api_v3.Simulator):
             "attrs": [GO, DONE],
             "trigger": [DONE],
             "persistent": [GO],
+            "non-persistent": [DONE],
         }
         super().__init__({"type": "hybrid", "models": {MODEL: model}})  # type: ignore[no-untyped-call]
 
@@ -180,14 +183,14 @@ def play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: i
 
 async def _play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
     async with AsyncWorld(time_resolution=1e-6, cache=False) as world:
-        entities = {
-            desk.index: await _start(
-                world, desk.member.name, _due(desk, until_us),
-                lambda desk=desk: Seat(desk, [w for w in wires if w.target is desk], stage),
-            )
-            for desk in desks
-        }  # fmt: skip
-        conductor = await _start(world, CONDUCTOR, until_us, lambda: Conductor(stage))
+        entities = {}
+        for desk in desks:
+            wires_in = [wire for wire in wires if wire.target is desk]
+            seat = partial(Seat, desk, wires_in, stage)
+            due = desk.next_us()
+            first_us = until_us if due is None else due
+            entities[desk.index] = await _start(world, desk.member.name, first_us, seat)
+        conductor = await _start(world, CONDUCTOR, until_us, partial(Conductor, stage))
         for entity in entities.values():
             world.connect_one(entity, conductor, DONE)
             world.connect_one(conductor, entity, GO, time_shifted=1, initial_data=None)
@@ -195,11 +198,6 @@ async def _play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, unti
             _connect(world, entities[wire.source.index], entities[wire.target.index], wire)
         await world.run(until_us, print_progress=False, lazy_stepping=False)
         raise_hidden(world)
-
-
-def _due(desk: Desk, until_us: int) -> int:
-    due = desk.next_us()
-    return until_us if due is None else due
 
 
 async def _start(

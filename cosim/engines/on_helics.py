@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim import snapshots
+from cosim import run_folder, snapshots
 from cosim.engines import partition_process as part
 from cosim.engines.engine import Between, Job
 from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port
@@ -201,7 +201,7 @@ class OnHelics:
 
     def _report(self, name: str) -> dict[str, Any]:
         path = self._parts / f"{name}.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return run_folder.read_json(path) if path.exists() else {}
 
     def _join_snapshots(self) -> None:
         """Put the parts of a snapshot together when all are there."""
@@ -231,11 +231,9 @@ class OnHelics:
 
     def kpis(self) -> dict[str, Kpi]:
         """Return the key figures of all partitions."""
-        found = {
-            key: Kpi(key.partition(".")[2], kpi["value"], kpi["about"])
-            for name in self._names
-            for key, kpi in self._report(name).get("kpis", {}).items()
-        }
+        found: dict[str, Kpi] = {}
+        for name in self._names:
+            found |= part.kpis_in(self._report(name))
         order = {name: k for k, name in enumerate(sorted(self._homes))}
         return dict(sorted(found.items(), key=lambda item: order[item[0].partition(".")[0]]))
 

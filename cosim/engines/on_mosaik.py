@@ -122,7 +122,7 @@ class OnMosaik:
         return carried
 
     def _post(self, desk: Desk, port: str, t_us: int, messages: Sequence[Message]) -> list[Letter]:
-        """Number messages, keep them for the record, and return them for the links."""
+        """Give messages their numbers, keep them for the record, return them for the links."""
         letters: list[Letter] = []
         for message in messages:
             desk.sequence += 1
@@ -150,10 +150,10 @@ class OnMosaik:
         self._begin_instant()
 
     def _write_sent(self) -> None:
-        self._sent.sort(key=lambda item: (item[0].rank, item[2][1]))
-        for desk, port, (t_us, sequence, message) in self._sent:
+        sent, self._sent = self._sent, []
+        sent.sort(key=lambda item: (item[0].rank, item[2][1]))
+        for desk, port, (t_us, sequence, message) in sent:
             self._recorder.message(desk.index, port, t_us, sequence, message)
-        self._sent.clear()
 
     def _settle(self) -> None:
         """Give every desk what its links would deliver from here on.
@@ -210,7 +210,7 @@ class OnMosaik:
         return (self._current.member.name if self._current is not None else ""), self.now_us
 
     def lateness(self) -> Mapping[str, Any] | None:
-        """The run keeps the pace."""
+        """Return nothing: the run keeps the pace."""
         return None
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ from cosim.profile import Profile
 from cosim.recorder.recorder import Recorder, record_error
 from cosim.scenario.build import Scenario, load
 from gridmodel.errors import FederateError
+from gridmodel.kpi import Kpi
 
 PARTS = "parts"
 #: Exit codes of a partition: done, its own failure, the federation ended without it.
@@ -54,8 +55,8 @@ class PartitionJob:
     until_us: int
     interface: str = "127.0.0.1"
     page: str | None = None
-    row: int = 0
-    rows: int = 1
+    row: int = 1
+    rows: int = 2
     snapshot_every_us: int | None = None
     earlier: str | None = None
     at_us: int = 0
@@ -77,6 +78,14 @@ def homes(scenario: Scenario) -> dict[str, str]:
     return {name: home[name] for name in sorted(home)}
 
 
+def kpis_in(report: Mapping[str, Any]) -> dict[str, Kpi]:
+    """Return the key figures a partition left, by ``federate.name``."""
+    return {
+        name: Kpi(name.partition(".")[2], kpi["value"], kpi["about"])
+        for name, kpi in report.get("kpis", {}).items()
+    }
+
+
 def digest_of(scenario: Scenario) -> str:
     """Return what two partitions compare: scenario, network and version."""
     version = run_folder.environment()["packages"]["feedertwin"]
@@ -89,10 +98,19 @@ def digest_of(scenario: Scenario) -> str:
 
 
 class PartitionProcess:
-    """One partition at work."""
+    """One partition at work.
 
-    def __init__(self, job: PartitionJob) -> None:
+    Parameters
+    ----------
+    job : PartitionJob
+        What it is told.
+    stop : callable
+        Tells whether someone on this host wants the run to end.
+    """
+
+    def __init__(self, job: PartitionJob, stop: Callable[[], bool] = lambda: False) -> None:
         self._job = job
+        self._stop = stop
         self._scenario = load(Path(job.scenario), job.overrides)
         self._folder = Path(job.folder)
         self._page = _page(job)
@@ -168,6 +186,8 @@ class PartitionProcess:
             reason = str(record_error(error))
             border.fail(FAILED, reason)
             return FAILED, reason
+        if not whole and self._job.page is None:  # nobody else tells the others
+            border.fail(STOPPED, f"partition '{self._job.name}' was interrupted")
         return (DONE, "done") if whole else (STOPPED, "interrupted")
 
     def _own(self) -> set[str]:
@@ -179,7 +199,7 @@ class PartitionProcess:
         mine[NOW_US], mine[INSTANTS], mine[STEPS] = t_us, partition.instants, partition.steps
         if self._pacer is not None:
             self._pacer.wait(t_us)
-        return not self._page[0][0]
+        return not (self._page[0][0] or self._stop())
 
     def _meet(self, partition: Partition, t_us: int) -> None:
         """Save this part of a snapshot."""
