@@ -14,7 +14,6 @@ import os
 import pickle
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim import run_folder, snapshots
+from cosim.children import Child, end, start
 from cosim.engines import partition_process as part
 from cosim.engines.engine import Between, Job
 from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port
@@ -36,7 +36,6 @@ from gridmodel.errors import Fault, FederateError, ScenarioError
 from gridmodel.kpi import Kpi
 
 _POLL_S = 0.02
-_GRACE_S = 2.0
 
 
 class OnHelics:
@@ -55,7 +54,7 @@ class OnHelics:
             self._parts / "page", np.int64, "w+", shape=(len(self._names) + 1, part.COLUMNS)
         )
         self._page[1:, part.STEPPING] = part.STARTING
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, Child] = {}
         self._broker: HelicsBroker | None = None
         self._resume: tuple[Path, int] | None = None
         self._ended_us: int | None = None
@@ -124,14 +123,11 @@ class OnHelics:
                 profile=self._job.profile is not None and self._job.profile.spans,
                 real_time=real_time.model_dump() if real_time is not None and row == 1 else None,
             )
+            command = [sys.executable, "-m", "cosim.engines.partition_process", job.to_json()]
+            path = os.pathsep.join(folder for folder in sys.path if folder)
             with (self._parts / f"{name}.log").open("wb") as log:
-                self._children[name] = subprocess.Popen(
-                    [sys.executable, "-m", "cosim.engines.partition_process", job.to_json()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                self._children[name] = start(
+                    command, log=log, env={**os.environ, "PYTHONPATH": path}
                 )
 
     def _write_ranks(self) -> None:
@@ -259,7 +255,7 @@ class OnHelics:
         alive = [child for child in self._children.values() if child.poll() is None]
         if alive and self._broker is not None:
             self._broker.fail(part.FAILED, "the run has ended")
-        _end(alive)
+        end(alive)
         if self._broker is not None:
             self._broker.close(100 if alive else 2000)
             self._broker = None
@@ -303,19 +299,3 @@ def _is_stopped(pid: int) -> bool:
         stat = Path(f"/proc/{pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] in ("T", "t")
     return False
-
-
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """Wait for children, then end them."""
-    for send in (None, signal.SIGTERM, signal.SIGKILL):
-        if send is not None:
-            for child in children:
-                if child.poll() is None:
-                    child.send_signal(send)
-                    if send == signal.SIGTERM:
-                        child.send_signal(signal.SIGCONT)
-        deadline = time.monotonic() + (0.5 if send is None else _GRACE_S / 4)
-        while any(c.poll() is None for c in children) and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-    for child in children:
-        child.wait()
