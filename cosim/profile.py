@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gridmodel.federate import Message
+
 #: Spans kept for the trace; later ones are only added up.
 MOST_SPANS = 200_000
 
@@ -113,7 +115,8 @@ def _count(counts: dict[str, int], answer: Any) -> None:
     if not isinstance(answer, tuple) or not answer or not isinstance(answer[0], Mapping):
         return
     for port, value in answer[0].items():
-        counts[port] = counts.get(port, 0) + (len(value) if isinstance(value, list) else 1)
+        said = isinstance(value, (list, tuple)) and (not value or isinstance(value[0], Message))
+        counts[port] = counts.get(port, 0) + (len(value) if said else 1)
 
 
 def write_trace(path: Path, events: Iterable[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -23,7 +24,7 @@ from cosim.report.graph import svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
 from cosim.watchdog import StallError, Watchdog
-from gridmodel.errors import FederateError
+from gridmodel.errors import FederateError, RunError
 from gridmodel.kpi import Kpi
 
 #: Exit codes of the command line.
@@ -175,6 +176,9 @@ class _Runner:
         start_us = resume_from[1] if resume_from is not None else 0
         try:
             engine = self._begin(resume_from)
+        except RunError:
+            shutil.rmtree(self._folder)  # nothing was begun
+            raise
         except OSError as error:
             raise record_error(error) from error
         gc.collect()
@@ -221,12 +225,20 @@ class _Runner:
             self._options.snapshot_every_us,
             self._real_time,
         )
+        state = None
+        if resume_from is not None:
+            state, self._origin = snapshots.hand_over(*resume_from, self._scenario, self._folder)
         engine: Engine = make(job)
         if resume_from is not None:
             earlier, at_us = resume_from
-            self._origin = {"run": str(earlier.resolve()), "at_us": at_us}
-            state = snapshots.hand_over(earlier, at_us, self._scenario.federation, self._folder)
-            engine.resume(state, earlier, at_us)
+            assert state is not None
+            try:
+                engine.resume(state, earlier, at_us)
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
+                raise RunError(
+                    f"the snapshot of {earlier.name} at {at_us / 1e6:g} s does not fit these "
+                    f"settings ({type(error).__name__}: {error}). Start a run of its own with them."
+                ) from error
             self._next_snapshot_us = at_us
         return engine
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cosim import fork
 from cosim.events import EVENTS, Events
 from cosim.federation import Federation, signals
+from cosim.run_folder import read_run
+from cosim.scenario.build import Scenario
 from gridmodel.errors import RunError
 from gridmodel.settings import near
 
@@ -34,24 +37,35 @@ def load(run: Path, t_us: int) -> dict[str, Any]:
     return state
 
 
-def hand_over(earlier: Path, at_us: int, federation: Federation, run: Path) -> dict[str, Any]:
-    """Return the state a run goes on from, and leave the snapshot with the new run too.
+def hand_over(
+    earlier: Path, at_us: int, scenario: Scenario, run: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the state a run goes on from, and where it comes from, for the record.
+
+    The snapshot is left with the new run too. Parts with other settings are made to say
+    again what they say only once.
 
     Raises
     ------
     RunError
         If the snapshot is of a federation with other parts or ports.
     """
+    federation, before = scenario.federation, read_run(earlier)
     state = load(earlier, at_us)
     _check(state, federation)
     save(run, at_us, state)
+    again = fork.said_once(state, federation, fork.changed(before["resolved"], scenario.resolved))
+    origin = before.get("goes_on_from")
+    if origin and origin["at_us"] == at_us:  # it had not come to say them yet
+        again = {**origin["say_again"], **again}
+    fork.say_again(state, federation, again)
     for member in federation.members:
         if isinstance(member.federate, Events):  # what happens from here on may be new
             events, next_us = member.federate.state_at(at_us)
             desk = state["desks"].get(EVENTS, _SILENT)
             state["federates"][EVENTS] = events
             state["desks"][EVENTS] = {**desk, "due_us": next_us}
-    return state
+    return state, {"run": str(earlier.resolve()), "at_us": at_us, "say_again": again}
 
 
 def _check(state: Mapping[str, Any], federation: Federation) -> None:

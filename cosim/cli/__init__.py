@@ -11,7 +11,7 @@ import sys
 import typer
 
 from cosim import registry
-from cosim.cli import explain, graph, run, runs, validate
+from cosim.cli import compare, explain, fork, graph, partition, replay, run, runs, validate
 from cosim.cli.console import complain
 from cosim.run import BAD_INPUT, FAILED
 from gridmodel.errors import InputError, MissingExtraError, PluginError, RecordError, RunError
@@ -25,7 +25,7 @@ def application() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for module in (run, validate, explain, graph, runs):
+    for module in (run, validate, explain, graph, replay, runs, fork, partition, compare):
         module.add_to(app)
     for name in registry.names(registry.COMMANDS):
         app.add_typer(registry.load(registry.COMMANDS, name), name=name)

@@ -66,7 +66,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """Print a plain table; the first column is never broken."""
     table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
+        table.add_column(escape(column), overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     out.print(table)

@@ -10,7 +10,9 @@ instant before the conductor has ended the one before. That gives mosaik, which 
 unconnected simulators run ahead of each other, one border between two instants.
 
 mosaik's own store of outputs (``cache``) is off: it drops a value that a time-shifted link
-of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6).
+of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6). Without it, an event
+for an entity that also has held inputs comes again at each later step (`merge_all` lets the
+two share a dictionary), so a seat counts the messages of each wire.
 """
 
 from __future__ import annotations
@@ -100,6 +102,7 @@ class Seat(mosaik_api_v3.Simulator):
         self._desk = desk
         self._stage = stage
         self._said: dict[str, Any] = {}
+        self._heard = dict.fromkeys(self._wires, 0)  # sequence of the newest message
         outputs = list(desk.member.outputs)
         model = {
             "public": True,
@@ -107,7 +110,12 @@ class Seat(mosaik_api_v3.Simulator):
             "attrs": [*outputs, *self._wires, GO, DONE],
             "trigger": [attr for attr, wire in self._wires.items() if wire.messages],
             "persistent": list(desk.slots),
-            "non-persistent": [*(o for o in outputs if o not in desk.slots), *self._wires, GO, DONE],
+            "non-persistent": [
+                *(o for o in outputs if o not in desk.slots),
+                *self._wires,
+                GO,
+                DONE,
+            ],
         }
         super().__init__({"type": "hybrid", "models": {MODEL: model}})  # type: ignore[no-untyped-call]
 
@@ -131,10 +139,12 @@ class Seat(mosaik_api_v3.Simulator):
 
     def _take_in(self, wire: Wire, by_source: Mapping[str, Any]) -> None:
         for value in by_source.values():
-            if wire.messages:
+            if not wire.messages:
+                if value is not None:  # nothing sent yet: the initial value stays
+                    self._desk.inputs[wire.target_port] = value
+            elif value[-1][1] > self._heard[wire.attr]:
+                self._heard[wire.attr] = value[-1][1]
                 self._stage.arrived(wire, value)
-            elif value is not None:  # nothing sent yet: the initial value stays
-                self._desk.inputs[wire.target_port] = value
 
     def get_data(self, outputs: Any) -> Any:
         """Return what is new."""

@@ -36,6 +36,8 @@ from gridmodel.errors import Fault, FederateError, ScenarioError
 from gridmodel.kpi import Kpi
 
 _POLL_S = 0.02
+#: After an interruption a partition that waits for one that has stopped is freed. [s]
+_GRACE_S = 1.0
 
 
 class OnHelics:
@@ -77,25 +79,34 @@ class OnHelics:
     def run(self, until_us: int, between: Between) -> bool:
         """Run all partitions to the end."""
         self._start(until_us)
-        stopped = False
+        stopped_s: float | None = None
         counts, since_s = self._page.copy(), time.monotonic()
         stall_s = self._job.scenario.config.stall_timeout_s
         while any(child.poll() is None for child in self._children.values()):
             time.sleep(_POLL_S)
             self._look_for_the_dead()
             self._join_snapshots()
-            if not stopped and not between(self.now_us):
-                stopped = True
+            if stopped_s is not None:
+                self._let_go(stopped_s)
+                continue
+            if not between(self.now_us):
+                stopped_s = time.monotonic()
                 self._page[0][0] = 1
             if not np.array_equal(counts, self._page):
                 counts, since_s = self._page.copy(), time.monotonic()
             elif time.monotonic() - since_s > stall_s:
                 raise self._stalled(stall_s)
+        if stopped_s is not None:
+            return False
         self._look_for_the_dead()
         self._join_snapshots()
-        if not stopped:
-            self._ended_us = until_us
-        return not stopped
+        self._ended_us = until_us
+        return True
+
+    def _let_go(self, stopped_s: float) -> None:
+        """Free a partition that waits for one that has stopped already."""
+        if time.monotonic() - stopped_s > _GRACE_S and self._broker is not None:
+            self._broker.fail(part.STOPPED, "interrupted")
 
     def _start(self, until_us: int) -> None:
         """Start the broker and the children."""
@@ -144,7 +155,8 @@ class OnHelics:
             if code in (None, part.DONE, part.STOPPED, part.ABANDONED):
                 continue
             raise self._verdict(name, code)
-        if self._children and all(c.poll() == part.ABANDONED for c in self._children.values()):
+        abandoned = all(c.poll() == part.ABANDONED for c in self._children.values())
+        if abandoned and not self._page[0][0]:
             reasons = {self._report(name).get("reason", "") for name in self._names}
             raise FederateError("helics", self.now_us, "; ".join(sorted(reasons)))
 

@@ -86,25 +86,25 @@ class MessageTable:
 
 
 def content_text(data: Mapping[str, Any]) -> str:
-    """Return a message's content as it is recorded.
+    r"""Return a message's content as it is recorded.
 
     A message carries no mappings, so an object in the JSON can only be bytes.
 
     Examples
     --------
-    >>> content_text({"frame": b"\\x01\\xff", "to": (1, None)})
+    >>> content_text({"frame": b"\x01\xff", "to": (1, None)})
     '{"frame": {"hex": "01ff"}, "to": [1, null]}'
     """
     return json.dumps(data, default=_plain)
 
 
 def content_of(text: str) -> dict[str, Any]:
-    """Return a recorded content as it was sent.
+    r"""Return a recorded content as it was sent.
 
     Examples
     --------
     >>> content_of('{"frame": {"hex": "01ff"}, "to": [1, null]}')
-    {'frame': b'\\x01\\xff', 'to': (1, None)}
+    {'frame': b'\x01\xff', 'to': (1, None)}
     """
     return {key: _restored(value) for key, value in json.loads(text).items()}
 

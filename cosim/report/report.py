@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +50,7 @@ def write_report(folder: Path) -> Path:
         run=run,
         folder=folder.name,
         verdict={0: "good", None: "open", 130: "open"}.get(run["exit"], "bad"),
+        late=lateness_text(run["lateness"]) if run.get("lateness") else "",
         first=first,
         rest=rest,
         failure=json.loads(failure.read_text()) if failure.exists() else None,
@@ -93,6 +95,17 @@ def _row(name: str, kpi: dict[str, Any], expected: dict[str, Any], short: set[st
     return Row(
         name, figure(kpi["value"]), kpi["unit"], ", ".join(texts), kpi["about"], name in short
     )
+
+
+def lateness_text(late: Mapping[str, Any]) -> str:
+    """Return how well a run kept in step with the wall clock, in a line."""
+    text = (
+        f"real time x {late['factor']:g}: instants began {late['late_median_ms']:g} ms late "
+        f"(median), {late['late_p99_ms']:g} ms (99 %), {late['late_max_ms']:g} ms at most; "
+        f"{late['overruns']} overrun{'s' * (late['overruns'] != 1)}"
+    )
+    blame = ", ".join(f"{name} {count}" for name, count in late["overruns_by_federate"].items())
+    return f"{text} ({blame})" if blame else text
 
 
 def figure(value: float) -> str:
