@@ -25,7 +25,7 @@ class SimulatedRadio:
         """Send a frame now, or say when the modem or the law allows it."""
         airtime = self._modem.airtime_us(len(data))
         if now_us < self._free_us:
-            return SendResult(False, airtime, self._free_us)
+            return SendResult(False, airtime, self._ledger.earliest_us(self._free_us, airtime))
         if not self._ledger.allows(now_us, airtime):
             return SendResult(False, airtime, self._ledger.earliest_us(now_us, airtime))
         self._ledger.book(now_us, airtime)

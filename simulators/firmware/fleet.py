@@ -33,7 +33,7 @@ from gridmodel.federate import (
     Step,
 )
 from gridmodel.metering import MeterScale
-from gridmodel.ports import InverterState, Measurement, ReceivedFrame
+from gridmodel.ports import InverterState, ReceivedFrame
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
 from gridmodel.wire.cells import CellPlan
@@ -101,8 +101,7 @@ class Firmware(Federate):
         row = {name: k for k, name in enumerate(names)}
         self._rows = np.array([row[name] for name in self._at])
         self._v_base = network.bus[network.consumers[0].bus].v_nominal_v / 3**0.5
-        meters = (SUPPLY, *SIDES) if config.transfer_switch else (SUPPLY,)
-        self._front_end = FrontEnd(self._rows, meters, config.meter, self._v_base)
+        self._front_end = FrontEnd(self._rows, _meters(config), config.meter, self._v_base)
         n = len(programs)
         self._wake_us = np.zeros(n, dtype=np.int64)
         self._boots_us = np.full(n, -1, dtype=np.int64)
@@ -287,8 +286,6 @@ class Firmware(Federate):
                 inputs["inverter_p_kw"], inputs["soc_pu"], inputs["p_discharge_max_kw"],
                 inputs["e_full_kwh"],
             )  # fmt: skip
-            tie = Measurement(t_us, 0.0, 0.0, inputs["tie_p_kw"], inputs["grid_f_hz"])
-            terminal.readings[TIE] = tie
             terminal.relays["tie"] = inputs["tied"]
         before = dict(terminal.relays)
         program.step(t_us)

@@ -50,7 +50,8 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
     p_kw: Array,
     vehicles_p_kw: Array,
     q_kvar: Array,
-    sides: Array,
+    f_hz: Array,
+    others: Array,
     on_grid: NDArray[np.bool_],
     wrong: Array,
     steps: Array,
@@ -66,8 +67,10 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
         The nodes' customers.
     v_v, p_kw, vehicles_p_kw, q_kvar : ndarray, shape (n_customer,)
         Voltage and power at each customer.
-    sides : ndarray, shape (2, 2)
-        Voltage and frequency of the public grid and of the island. [V] [Hz]
+    f_hz : ndarray, shape (2,)
+        Frequency of the public grid and of the island. [Hz]
+    others : ndarray, shape (n_meter - 1, 4)
+        True readings of the meters besides the supply's, the same at every node.
     on_grid : ndarray, shape (n,)
         Nodes whose customer is on the public grid by a transfer switch.
     wrong : ndarray, shape (n, 4, 2)
@@ -88,12 +91,11 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
         supply[VOLTAGE] = v
         supply[CURRENT] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
         supply[POWER] = power
-        supply[FREQUENCY] = sides[0 if on_grid[node] else 1, 1] if v > DARK_V else 0.0
+        supply[FREQUENCY] = f_hz[0 if on_grid[node] else 1] if v > DARK_V else 0.0
         for kind in range(4):
             supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
         for meter in range(1, readings.shape[1]):
-            readings[node, meter, VOLTAGE] = sides[meter - 1, 0]
-            readings[node, meter, FREQUENCY] = sides[meter - 1, 1]
+            readings[node, meter] = others[meter - 1]
         for meter in range(readings.shape[1]):
             r, b = readings[node, meter], bounds[node, meter]
             for kind in range(4):
@@ -145,12 +147,15 @@ class FrontEnd:
     ) -> bool:
         """Take all readings and mark nodes whose alarm rings; return whether any does."""
         base = self._v_base_v
-        sides = np.array(
-            [
-                [inputs["grid_v_pu"] * base, inputs["grid_f_hz"]],
-                [inputs["island_v_pu"] * base, inputs["island_f_hz"]],
-            ]
-        )
+        truth = {  # voltage, current, power, frequency
+            "grid": (inputs["grid_v_pu"] * base, 0.0, 0.0, inputs["grid_f_hz"]),
+            "island": (inputs["island_v_pu"] * base, 0.0, 0.0, inputs["island_f_hz"]),
+            "tie": (
+                inputs["grid_v_pu"] * base, 0.0, inputs.get("tie_p_kw", 0.0), inputs["grid_f_hz"],
+            ),
+        }  # fmt: skip
+        f_hz = np.array([inputs["grid_f_hz"], inputs["island_f_hz"]])
+        others = np.array([truth[name] for name in self._meters[1:]]).reshape(-1, 4)
         if t_us >= self._spoilt_next_us:
             over = self._spoilt_until_us <= t_us
             self._wrong[over] = (1.0, 0.0)
@@ -163,7 +168,8 @@ class FrontEnd:
             inputs["p_kw"],
             inputs["vehicles_p_kw"],
             inputs["q_kvar"],
-            sides,
+            f_hz,
+            others,
             on_grid,
             self._wrong,
             self._steps,

@@ -67,7 +67,8 @@ def interval(  # noqa: PLR0912, PLR0913, C901  one loop, kept whole so that it c
     held : ndarray, shape (HELD,)
         What is constant over the interval.
     past_hz : ndarray, shape (k,)
-        Ring of the last k frequency deviations, for the rate of change. [Hz]
+        Ring of the last k + 1 frequency deviations, for the rate of change over k
+        sub-steps; the last one is the present one. [Hz]
     pv_mean_kw : ndarray, shape (n,)
         Receives the plants' mean power. [kW]
     result : ndarray, shape (RESULTS,)
@@ -76,7 +77,7 @@ def interval(  # noqa: PLR0912, PLR0913, C901  one loop, kept whole so that it c
     n = table.shape[0]
     f0 = a[gfm.F_NOMINAL]
     alive = held[GRID_ALIVE] > 0.0
-    window_s = h * past_hz.shape[0]
+    window_s = h * (past_hz.shape[0] - 1)
     result[:] = 0.0
     pv_mean_kw[:] = 0.0
     result[F_MIN], result[F_MAX] = 1e9, -1e9
@@ -136,7 +137,7 @@ def interval(  # noqa: PLR0912, PLR0913, C901  one loop, kept whole so that it c
                 x[gfm.ANGLE_DEG] += 360.0 * x[gfm.DEV_HZ] * h
                 result[F_MIN] = min(result[F_MIN], x[gfm.DEV_HZ])
                 result[F_MAX] = max(result[F_MAX], x[gfm.DEV_HZ])
-                result[ROCOF] = max(result[ROCOF], abs(x[gfm.DEV_HZ] - past_hz[0]) / window_s)
+                result[ROCOF] = max(result[ROCOF], abs(x[gfm.DEV_HZ] - past_hz[1]) / window_s)
         elif mode == gfm.FOLLOWING and alive:
             wanted = min(max(held[P_SET_KW], -held[TAKE_KW]), held[GIVE_KW])
             x[gfm.P_KW] += (wanted - x[gfm.P_KW]) * a[gfm.LAG_FOLLOW]

@@ -160,7 +160,8 @@ def advance_frequency(p: Array, x: Array, set_hz: float, give: float, take: floa
     x[OVER_HZ] = min(max(x[OVER_HZ] + rate * over, 0.0), p[REACH])
     x[UNDER_HZ] = min(max(x[UNDER_HZ] + rate * under, 0.0), p[REACH])
     at_once = p[LIMITER] * per_kw * (max(over, 0.0) - max(under, 0.0))
-    wanted = set_hz + x[OVER_HZ] - x[UNDER_HZ] + at_once
+    limited = min(max(x[OVER_HZ] - x[UNDER_HZ] + at_once, -p[REACH]), p[REACH])
+    wanted = set_hz + limited
     x[SET_HZ] += min(max(wanted - x[SET_HZ], -p[SLEW_HZ]), p[SLEW_HZ])
     target = x[SET_HZ] - p[DROOP] * per_kw * x[P_FILTERED_KW]
     x[DEV_HZ] += (target - x[DEV_HZ]) * p[LAG_INERTIA]

@@ -108,7 +108,7 @@ class Island(Federate):
         self._x[gfm.MODE] = gfm.FOLLOWING
         self._x[gfm.V_PU] = 1.0 if self._one_bus else 0.0
         self._fleet = gfl.running_fleet(self._kernels[0][1])
-        self._past_hz = np.zeros(max(round(config.rocof_window_s / config.substep_s), 1))
+        self._past_hz = np.zeros(max(round(config.rocof_window_s / config.substep_s), 1) + 1)
         self._grid = (0.0, self._f0, 0.0)  # voltage, frequency, angle held since the last step
         self._last_us = 0
         self._was: tuple[object, ...] = ()

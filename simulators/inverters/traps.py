@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp
+from math import ceil, exp
 
 from simulators.inverters.grid_codes import OFF, GridCode, least_power_pu
 from simulators.inverters.grid_forming import AnchorConfig
@@ -57,8 +57,13 @@ def rocof_warnings(
         f"{1e3 * anchor.filter_s:g} ms acts like H = {anchor.equivalent_inertia_s:.2g} s: a load "
         f"step of half its rating moves the frequency by {initial:.0f} Hz/s at first and "
         f"{seen:.1f} Hz/s over {1e3 * window_s:g} ms, above the {limit:g} Hz/s at which PV set to "
-        f"{name} trips. Take filter_s >= {enough_s:.3f}, or inertia_s >= {enough_h:.2g}."
+        f"{name} trips. Take filter_s >= {_up(enough_s):g}, or inertia_s >= {_up(enough_h):g}."
     ]
+
+
+def _up(value: float) -> float:
+    """Return a figure with three decimals that is not smaller."""
+    return ceil(value * 1e3) / 1e3
 
 
 def rocof_over_window(

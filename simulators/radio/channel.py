@@ -104,7 +104,7 @@ class Lora(Federate):
     Config = LoraConfig
     needs_network = True
     first_us = 0
-    dynamic = ("_air", "_ledgers", "_tally", "_window", "_next_report_us")
+    dynamic = ("_air", "_ledgers", "_tally", "_window", "_next_report_us", "_busy_until_us")
 
     def __init__(self, config: LoraConfig, network: Network, rng: np.random.Generator) -> None:
         self._config = config
@@ -130,6 +130,7 @@ class Lora(Federate):
         self._window = _Tally()
         self._report_us = round(config.report_s * 1e6)
         self._next_report_us = 0
+        self._busy_until_us = 0
         self.inputs = (Messages("transmit", "frames the nodes send"),)
         self.outputs = (
             Signal("utilisation_pu", about="part of the last window some packet was in the air"),
@@ -261,9 +262,10 @@ class Lora(Federate):
         ledger.book(t_us, airtime)
         used = ledger.used_us(t_us + airtime) / HOUR_US / band.duty_pu
         self._tally.duty_max_pu = max(self._tally.duty_max_pu, used)
-        for tally in (self._tally, self._window):
-            tally.sent += 1
-            tally.airtime_us += airtime
+        self._tally.sent += 1
+        end_us = t_us + airtime
+        self._window.airtime_us += max(end_us - max(t_us, self._busy_until_us), 0)
+        self._busy_until_us = max(self._busy_until_us, end_us)
         guarded = t_us + round(max(modem.preamble_symbols - _SYNC_SYMBOLS, 0) * modem.symbol_us)
         self._air.append(Packet(sender, data["frame"], t_us, t_us + airtime, guarded, modem))
 
