@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MADE_FROM := pyproject.toml constraints.txt
 
-.PHONY: demo install test check lint bench picture extract clean
+.PHONY: demo install test check lint bench picture faults extract clean
 
 demo: install
 	$(BIN)/feedertwin run scenarios/street_island/scenario.yaml
@@ -47,6 +47,9 @@ bench: $(VENV)/.installed-bench
 
 picture: install
 	$(BIN)/python scripts/draw_readme_picture.py
+
+faults: $(VENV)/.installed-test
+	$(BIN)/python scripts/fault_table.py
 
 extract: install
 	$(PIP) -e '.[simbench]'

@@ -2,20 +2,29 @@
 
 The key of a turn is asked for as that many HELICS nanoseconds, made by dividing an
 integer by 1e9 and compared as a rounded integer: exact for a year of simulated time.
-Signals are publications that wake nobody; messages are endpoints that do. Only the zmq
+Signals are publications that wake nobody, messages are publications that do: one is
+granted at each instant at which another partition wrote, so none is overwritten before
+it is read, and a count proves it. Endpoints are not used: with them three partitions
+often waited for each other for ever at the first instant (HELICS 3.6.1). Only the zmq
 core is used; with others 8 kB payloads stall. This is the only file that speaks HELICS
 for partitions.
 """
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from collections.abc import Collection, Mapping
+from struct import Struct
 from typing import Any, Self
 
 from gridmodel.errors import FeedertwinError, MissingExtraError
 
-_CORE = "--tick=500ms --timeout=5s --loglevel=no_print"
+_CORE = "--tick=500ms --timeout=10s --loglevel=no_print"
+_COUNT = Struct("<q")
+#: Where runs on this host look for ports, and how many one needs.
+_PORTS, _PORTS_PER_RUN = (20_000, 32_000), 40
 #: Greatest key that HELICS keeps apart: its times are doubles. [ns]
 MOST_KEY = 2**22 * 1_000_000_000
 
@@ -40,17 +49,19 @@ def helics() -> Any:
 
 
 def free_port() -> int:
-    """Return a port of this host with a free one above it, as a broker needs."""
-    for _ in range(200):
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port = int(low.getsockname()[1])
-            try:
-                high.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-    raise BorderError("no two free ports in a row on this host")
+    """Return a port of this host with free ones above it, for a broker and its cores.
+
+    It lies below the ports that the system gives to anyone who asks, so none is taken
+    between this look and HELICS's use of it.
+    """
+    bases = list(range(*_PORTS, _PORTS_PER_RUN))
+    random.SystemRandom().shuffle(bases)
+    for base in bases:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(base, base + _PORTS_PER_RUN):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return base
+    raise BorderError(f"no {_PORTS_PER_RUN} free ports in a row on this host")
 
 
 class HelicsBroker:
@@ -119,8 +130,6 @@ class HelicsBorder:
         ``host:port``.
     to, origins : collection of str
         Partitions it sends to, and hears from.
-    everyone : collection of str
-        All partitions.
     interface : str
         Address of this host that the others can reach.
     """
@@ -131,7 +140,6 @@ class HelicsBorder:
         broker: str,
         to: Collection[str],
         origins: Collection[str],
-        everyone: Collection[str],
         interface: str = "127.0.0.1",
     ) -> None:
         h = self._h = helics()
@@ -150,23 +158,28 @@ class HelicsBorder:
             self._fed = h.helicsCreateCombinationFederate(name, info)
         except h.HelicsException as error:
             raise BorderError(f"partition '{name}' finds no broker at {broker}: {error}") from error
-        self._others = [other for other in everyone if other != name]
-        self._out = {
-            other: h.helicsFederateRegisterGlobalPublication(
-                self._fed, f"{name}>{other}", h.HELICS_DATA_TYPE_RAW, ""
-            )
-            for other in to
-        }
-        self._in = {
-            other: h.helicsFederateRegisterSubscription(self._fed, f"{other}>{name}", "")
-            for other in origins
-        }
+        self._out, self._mail_out = (
+            {
+                other: h.helicsFederateRegisterGlobalPublication(
+                    self._fed, f"{name}{sign}{other}", h.HELICS_DATA_TYPE_RAW, ""
+                )
+                for other in to
+            }
+            for sign in (">", ">>")
+        )
+        self._in, self._mail_in = (
+            {
+                other: h.helicsFederateRegisterSubscription(self._fed, f"{other}{sign}{name}", "")
+                for other in origins
+            }
+            for sign in (">", ">>")
+        )
         for subscription in self._in.values():
             h.helicsInputSetOption(subscription, h.HELICS_HANDLE_OPTION_IGNORE_INTERRUPTS, 1)
-        self._box = h.helicsFederateRegisterGlobalEndpoint(self._fed, f"{name}@", "")
+        self._sent, self._read = dict.fromkeys(to, 0), dict.fromkeys(origins, 0)
 
     def agree(self, digest: str) -> None:
-        """Enter the run, if all partitions hold the same scenario and version.
+        """Enter the run, if the partitions it hears hold the same scenario and version.
 
         Raises
         ------
@@ -175,9 +188,8 @@ class HelicsBorder:
         """
         h = self._h
         self._call(h.helicsFederateEnterInitializingMode, self._fed)
-        for other in self._others:
-            text = f"{self.name}\0{digest}".encode()
-            h.helicsEndpointSendBytesTo(self._box, text, f"{other}@")
+        for other in self._mail_out:
+            self.tell(other, f"{self.name}\0{digest}".encode())
         self._call(h.helicsFederateEnterExecutingMode, self._fed)
         for data in self.letters():
             other, _, theirs = data.decode().partition("\0")
@@ -198,7 +210,9 @@ class HelicsBorder:
 
     def tell(self, to: str, letters: bytes) -> None:
         """Send messages."""
-        self._call(self._h.helicsEndpointSendBytesTo, self._box, letters, f"{to}@")
+        self._sent[to] += 1
+        data = _COUNT.pack(self._sent[to]) + letters
+        self._call(self._h.helicsPublicationPublishBytes, self._mail_out[to], data)
 
     def blocks(self) -> Mapping[str, bytes]:
         """Return blocks that are new."""
@@ -213,8 +227,16 @@ class HelicsBorder:
         """Return messages that are new."""
         h = self._h
         found = []
-        while h.helicsEndpointHasMessage(self._box):
-            found.append(h.helicsMessageGetBytes(h.helicsEndpointGetMessage(self._box)))
+        for origin, subscription in self._mail_in.items():
+            if h.helicsInputIsUpdated(subscription):
+                data = bytes(h.helicsInputGetBytes(subscription))
+                (count,) = _COUNT.unpack_from(data)
+                self._read[origin] += 1
+                if count != self._read[origin]:
+                    raise BorderError(
+                        f"HELICS lost mail from '{origin}': {self._read[origin]} came, {count} sent"
+                    )
+                found.append(data[_COUNT.size :])
         return found
 
     def fail(self, code: int, text: str) -> None:

@@ -1,24 +1,25 @@
-"""Mosaik world: desks as mosaik simulators, and the mosaik scenario that couples them.
+"""Mosaik world: levels of desks as mosaik simulators, and the scenario that couples them.
 
-Each desk is one hybrid simulator with one entity; an array travels as one attribute, for
-mosaik is slow by the number of simulators and entities, not by the width of a value. Each
-link has an input attribute of its own, since mosaik keeps one value a source entity.
+mosaik is quadratic in simulators, linear in entities, and an array costs it no more than a
+number. So one hybrid simulator holds all desks of a level, for these do not see each other
+within an instant; each desk is one entity, each signal one attribute. Each link has an input
+attribute of its own, since mosaik keeps one value a source entity.
 
-One more simulator, the conductor, is triggered by every part that has stepped, so it comes
-last in each instant; every part depends on it one microsecond delayed, so none can begin an
+One more simulator, the conductor, is triggered by every level that has run, so it comes last
+in each instant; every level depends on it one microsecond delayed, so none can begin an
 instant before the conductor has ended the one before. That gives mosaik, which lets
 unconnected simulators run ahead of each other, one border between two instants.
 
 mosaik's own store of outputs (``cache``) is off: it drops a value that a time-shifted link
 of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6). Without it, an event
 for an entity that also has held inputs comes again at each later step (`merge_all` lets the
-two share a dictionary), so a seat counts the messages of each wire.
+two share a dictionary), so messages are counted by wire.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -30,15 +31,13 @@ from gridmodel.federate import Message
 
 try:
     import mosaik_api_v3
-    from mosaik.async_scenario import AsyncWorld, Entity
+    from mosaik.async_scenario import AsyncModelFactory, AsyncWorld, Entity
     from mosaik.starters import PythonStarter
 except ImportError as error:
     raise MissingExtraError("mosaik", "the mosaik engine") from error
 
-EID = "federate"
-MODEL = "Federate"
-#: Attributes besides the ports; no port can be called so.
-GO, DONE = "(go)", "(done)"
+#: Model, entity and attributes besides those of the federates.
+SELF, GO, DONE = "(self)", "(go)", "(done)"
 CONDUCTOR = "(conductor)"
 #: What mosaik carries for a message port, in a list: instant of sending, sequence, message.
 Letter = tuple[int, int, Message]
@@ -84,71 +83,71 @@ class Stage(Protocol):
         ...
 
 
-class Seat(mosaik_api_v3.Simulator):
-    """A desk as a mosaik simulator.
+class Level(mosaik_api_v3.Simulator):
+    """The desks of one level as a mosaik simulator, in the order of their names.
 
     Parameters
     ----------
-    desk : Desk
-        The federate at work.
+    desks : sequence of Desk
+        The federates at work.
     wires : sequence of Wire
-        The links that end here.
+        The links that end at one of them.
     stage : Stage
         The engine.
     """
 
-    def __init__(self, desk: Desk, wires: Sequence[Wire], stage: Stage) -> None:
+    def __init__(self, desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage) -> None:
+        self._desks = {desk.member.name: desk for desk in desks}
         self._wires = {wire.attr: wire for wire in wires}
-        self._desk = desk
-        self._stage = stage
-        self._said: dict[str, Any] = {}
         self._heard = dict.fromkeys(self._wires, 0)  # sequence of the newest message
-        outputs = list(desk.member.outputs)
-        model = {
+        self._stage = stage
+        self._said: dict[str, dict[str, Any]] = {}
+        models = {model_of(desk): self._model(desk) for desk in desks}
+        super().__init__({"type": "hybrid", "models": {**models, SELF: _model_of_self([])}})  # type: ignore[no-untyped-call]
+
+    def _model(self, desk: Desk) -> dict[str, Any]:
+        wires = {attr: wire for attr, wire in self._wires.items() if wire.target is desk}
+        attrs = [*desk.member.outputs, *wires]
+        return {
             "public": True,
             "params": [],
-            "attrs": [*outputs, *self._wires, GO, DONE],
-            "trigger": [attr for attr, wire in self._wires.items() if wire.messages],
+            "attrs": attrs,
+            "trigger": [attr for attr, wire in wires.items() if wire.messages],
             "persistent": list(desk.slots),
-            "non-persistent": [
-                *(o for o in outputs if o not in desk.slots),
-                *self._wires,
-                GO,
-                DONE,
-            ],
+            "non-persistent": [attr for attr in attrs if attr not in desk.slots],
         }
-        super().__init__({"type": "hybrid", "models": {MODEL: model}})  # type: ignore[no-untyped-call]
 
     def create(self, num: int, model: str, **model_params: Any) -> Any:
-        """Return the one entity."""
-        return [{"eid": EID, "type": model}]
+        """Return the one entity of a model."""
+        return [{"eid": model, "type": model}]
 
     def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
-        """Take in what came, and have a turn if it is time; return when to come again."""
-        desk = self._desk
-        for attr, by_source in inputs.get(EID, {}).items():
-            wire = self._wires.get(attr)
-            if wire is not None:
-                self._take_in(wire, by_source)
+        """Take in what came, and let those have a turn whose time it is."""
+        for by_attr in inputs.values():
+            for attr, by_source in by_attr.items():
+                if attr in self._wires:
+                    self._take_in(self._wires[attr], by_source)
         self._said = {}
-        due = desk.next_us()
-        if due is not None and due <= time:
-            self._said = self._stage.turn(desk, time)
-            self._said[DONE] = True
-        return desk.next_us()
+        for desk in self._desks.values():
+            due = desk.next_us()
+            if due is not None and due <= time:
+                self._said[model_of(desk)] = self._stage.turn(desk, time)
+        if self._said:
+            self._said[SELF] = {DONE: True}
+        return first_us(self._desks.values())
 
     def _take_in(self, wire: Wire, by_source: Mapping[str, Any]) -> None:
         for value in by_source.values():
             if not wire.messages:
                 if value is not None:  # nothing sent yet: the initial value stays
-                    self._desk.inputs[wire.target_port] = value
+                    wire.target.inputs[wire.target_port] = value
             elif value[-1][1] > self._heard[wire.attr]:
                 self._heard[wire.attr] = value[-1][1]
                 self._stage.arrived(wire, value)
 
     def get_data(self, outputs: Any) -> Any:
         """Return what is new."""
-        return {EID: self._said}
+        return self._said
 
 
 class Conductor(mosaik_api_v3.Simulator):
@@ -156,19 +155,11 @@ class Conductor(mosaik_api_v3.Simulator):
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        model = {
-            "public": True,
-            "params": [],
-            "attrs": [GO, DONE],
-            "trigger": [DONE],
-            "persistent": [GO],
-            "non-persistent": [DONE],
-        }
-        super().__init__({"type": "hybrid", "models": {MODEL: model}})  # type: ignore[no-untyped-call]
+        super().__init__({"type": "hybrid", "models": {SELF: _model_of_self([DONE])}})  # type: ignore[no-untyped-call]
 
     def create(self, num: int, model: str, **model_params: Any) -> Any:
         """Return the one entity."""
-        return [{"eid": EID, "type": model}]
+        return [{"eid": model, "type": model}]
 
     def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
         """End the instant."""
@@ -178,6 +169,27 @@ class Conductor(mosaik_api_v3.Simulator):
     def get_data(self, outputs: Any) -> Any:
         """Return nothing; that it has run is all that counts."""
         return {}
+
+
+def _model_of_self(trigger: list[str]) -> dict[str, Any]:
+    return {
+        "public": True,
+        "params": [],
+        "attrs": [GO, DONE],
+        "trigger": trigger,
+        "persistent": [GO],
+        "non-persistent": [DONE],
+    }
+
+
+def model_of(desk: Desk) -> str:
+    """Return the name of a desk's model and entity; a plain name may be a mosaik method's."""
+    return f"federate {desk.member.name}"
+
+
+def first_us(desks: Iterable[Desk]) -> int | None:
+    """Return when the first of some desks has its turn. [us]"""
+    return min((due for desk in desks if (due := desk.next_us()) is not None), default=None)
 
 
 def play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
@@ -193,30 +205,33 @@ def play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: i
 
 async def _play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
     async with AsyncWorld(time_resolution=1e-6, cache=False) as world:
-        entities = {}
-        for desk in desks:
-            wires_in = [wire for wire in wires if wire.target is desk]
-            seat = partial(Seat, desk, wires_in, stage)
-            due = desk.next_us()
-            first_us = until_us if due is None else due
-            entities[desk.index] = await _start(world, desk.member.name, first_us, seat)
-        conductor = await _start(world, CONDUCTOR, until_us, partial(Conductor, stage))
-        for entity in entities.values():
-            world.connect_one(entity, conductor, DONE)
-            world.connect_one(conductor, entity, GO, time_shifted=1, initial_data=None)
+        conductor = await _start(world, CONDUCTOR, partial(Conductor, stage), until_us)
+        (baton,) = await conductor.models[SELF].create(1)
+        entities: dict[str, Entity] = {}
+        for level in sorted({desk.member.level for desk in desks}):
+            here = [desk for desk in desks if desk.member.level == level]
+            wires_in = [wire for wire in wires if wire.target in here]
+            due_us = first_us(here)
+            make = partial(Level, here, wires_in, stage)
+            simulator = await _start(
+                world, f"level {level}", make, until_us if due_us is None else due_us
+            )
+            for name, model in simulator.models.items():
+                (entities[name],) = await model.create(1)
+            world.connect_one(entities[SELF], baton, DONE)
+            world.connect_one(baton, entities[SELF], GO, time_shifted=1, initial_data=None)
         for wire in wires:
-            _connect(world, entities[wire.source.index], entities[wire.target.index], wire)
+            _connect(world, entities[model_of(wire.source)], entities[model_of(wire.target)], wire)
         await world.run(until_us, print_progress=False, lazy_stepping=False)
         raise_hidden(world)
 
 
 async def _start(
-    world: AsyncWorld, name: str, first_us: int, make: Callable[[], mosaik_api_v3.Simulator]
-) -> Entity:
+    world: AsyncWorld, name: str, make: Callable[[], mosaik_api_v3.Simulator], begin_us: int
+) -> AsyncModelFactory:
     factory = await world.start(PythonStarter(make), sim_id=name)  # type: ignore[arg-type]
-    world.set_initial_event(name, first_us)
-    entity: Entity = await getattr(factory, MODEL)()
-    return entity
+    world.set_initial_event(name, begin_us)
+    return factory
 
 
 def _connect(world: AsyncWorld, source: Entity, target: Entity, wire: Wire) -> None:

@@ -188,8 +188,8 @@ class OnHelics:
             stopped = _is_stopped(self._children[name].pid)
             where = self._stepping(name)
             if stopped or where:
-                what = "is stopped" if stopped else "did not come back from its step"
-                problem = f"the process of partition '{name}' {what} within {stall_s:g} s"
+                what = "is stopped, for" if stopped else "did not come back from its step within"
+                problem = f"the process of partition '{name}' {what} {stall_s:g} s"
                 return FederateError(
                     where or f"partition {name}",
                     int(row[part.NOW_US]),
@@ -288,21 +288,14 @@ class OnHelics:
 
 def _check(job: Job) -> None:
     """Refuse what cannot be cut."""
-    deploy, scenario = job.scenario.config.deploy, job.scenario
+    scenario = job.scenario
     deepest = max((member.level for member in scenario.federation.members), default=0)
-    faults = []
     if deepest > LEVELS - 2:
         problem = (
             f"the federation has {deepest + 1} levels; HELICS keys have room for {LEVELS - 1}."
         )
-        faults.append(Fault(str(scenario.path), "links", problem, "Mark some links as delayed."))
-    for name in deploy.partitions if deploy is not None else ():
-        if not name.isidentifier():
-            faults.append(
-                Fault(str(scenario.path), f"deploy.partitions.{name}", "is no name of a partition.")
-            )
-    if faults:
-        raise ScenarioError(f"{scenario.path} cannot be run on helics", faults)
+        fault = Fault(str(scenario.path), "links", problem, "Mark some links as delayed.")
+        raise ScenarioError(f"{scenario.path} cannot be run on helics", [fault])
 
 
 def _is_stopped(pid: int) -> bool:

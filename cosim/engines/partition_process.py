@@ -131,7 +131,6 @@ class PartitionProcess:
             job.broker,
             [to for origin, to in ways if origin == job.name],
             [origin for origin, to in ways if to == job.name],
-            sorted(set(home.values())),
             job.interface,
         )
         recorder = Recorder(self._folder, federation, self._scenario.config.record, job.name, own)

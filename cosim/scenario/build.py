@@ -93,6 +93,7 @@ class _Builder:
             federates, set(config.federates), links, self._where_link(config), self._where
         )
         self._record(config, federates)
+        self._deploy(config)
         self._expect(config, federates)
         self._stop_if_faulty()
         try:
@@ -299,6 +300,26 @@ class _Builder:
                     advice = near(owner, config.federates)
                     problem = f"there is no federate '{owner}'."
                     self._faults.append(Fault(where, f"record.{key}", problem, advice))
+
+    def _deploy(self, config: ScenarioConfig) -> None:
+        """Check that partitions hold federates that there are, each once."""
+        partitions = config.deploy.partitions if config.deploy is not None else {}
+        home: dict[str, str] = {}
+        for place, names in partitions.items():
+            key = f"deploy.partitions.{place}"
+            where = self._where("deploy", "partitions", place)
+            if not place.isidentifier():
+                self._faults.append(Fault(where, key, "is no name of a partition."))
+            for name in names:
+                if name not in config.federates and name != EVENTS:
+                    advice = near(name, config.federates)
+                    self._faults.append(
+                        Fault(where, key, f"there is no federate '{name}'.", advice)
+                    )
+                elif name in home:
+                    problem = f"'{name}' is in partition '{home[name]}' too."
+                    self._faults.append(Fault(where, key, problem, "Name it once."))
+                home[name] = place
 
     def _expect(self, config: ScenarioConfig, federates: Mapping[str, Federate]) -> None:
         known = {f"{name}.{kpi.name}" for name, f in federates.items() for kpi in f.kpis()}
