@@ -437,6 +437,14 @@ def test_packets_at_one_time_use_the_air_once():
     assert share * 10 * S == pytest.approx(SF7_20_BYTES_US)
 
 
+def test_a_packet_counts_in_each_window_as_long_as_it_is_in_the_air_there():
+    slow = Modem(spreading_factor=12)
+    airtime = slow.airtime_us(255)
+    air = Air(TRIANGLE, report_s=10.0).send(5 * S, 0, bytes(255), slow).until(30 * S)
+    told = {t: round(share * 10 * S) for t, share, _, _ in air.figures}
+    assert told == {0: 0, 10 * S: 5 * S, 20 * S: airtime - 5 * S, 30 * S: 0}
+
+
 def test_the_range_is_a_key_figure():
     air = Air({"a": 0.0, "b": 10.0}, path_loss="flora_suburban")
     expected = range_m(PATH_LOSS["flora_suburban"], 14.0 - Modem().sensitivity_dbm(), 868.1)
