@@ -42,7 +42,7 @@ class LineCode(Settings):
     name: str
     r_ohm_per_km: NonNegative = Field(description="positive-sequence resistance")
     x_ohm_per_km: NonNegative = Field(description="positive-sequence reactance")
-    c_nf_per_km: NonNegative = Field(0.0, description="capacitance of a phase to neutral")
+    c_nf_per_km: NonNegative = Field(0.0, description="capacitance of a phase to ground")
     ampacity_a: Positive = Field(description="continuous current a conductor may carry")
 
 

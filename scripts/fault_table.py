@@ -198,7 +198,7 @@ def ours(how: str) -> str:
             time.sleep(0.05)
         said = " ".join(run.communicate(timeout=PATIENCE_S)[0].split())
         text = said.partition("federate ")[2].partition(" 0.0")[0]
-        return f"exit code {run.returncode}: `{text[:110]}`"
+        return f"exit code {run.returncode}: `{text[:160]}`"
 
 
 def _stop(processes: list[subprocess.Popen[str]] | list[subprocess.Popen[bytes]], text: str) -> str:

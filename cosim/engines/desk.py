@@ -92,10 +92,8 @@ class Desk:
             If the federate fails, or wants to go back in time.
         """
         inputs = self.inputs
-        for port, slot, delayed in self.pulls:
-            value = newest(slot, t_us, delayed)
-            if value is not None:  # nothing sent yet: the initial value stays
-                inputs[port] = value
+        if self.pulls:
+            self._pull(t_us)
         if self.message_in:
             self._deliver(t_us)
         try:
@@ -109,6 +107,13 @@ class Desk:
             check_next(self.member.name, t_us, next_us)
         self.due_us = next_us
         return outputs
+
+    def _pull(self, t_us: int) -> None:
+        """Take what delayed links, and links from other processes, deliver now."""
+        for port, slot, delayed in self.pulls:
+            value = newest(slot, t_us, delayed)
+            if value is not None:  # nothing sent yet: the initial value stays
+                self.inputs[port] = value
 
     def _deliver(self, t_us: int) -> None:
         """Move the messages that have arrived from the inbox to the inputs."""

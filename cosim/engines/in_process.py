@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from typing import Any
 
 from cosim.clock import Slot, arrival_us
@@ -113,7 +113,7 @@ class InProcess:
         FederateError
             If a federate fails; what was recorded so far is whole.
         """
-        heap, desks = self._heap, self.desks
+        heap, desks, step = self._heap, self.desks, self._step
         instant = -1
         while heap and heap[0][0] < until_us:
             t_us, rank = heap[0]
@@ -123,11 +123,18 @@ class InProcess:
                     return False
                 instant = t_us
                 self.instants += 1
-            heappop(heap)
             desk = desks[rank]
             # An entry is stale if the federate was woken earlier and has other plans now.
             if desk.due_us == t_us or (desk.inbox and desk.inbox[0][0] <= t_us):
-                self._step(desk, t_us)
+                step(desk, t_us)
+                due = desk.due_us
+                if desk.inbox:
+                    due = desk.next_us()
+                # Whatever was pushed meanwhile comes later: the entry is still the first.
+                if due is not None:
+                    heapreplace(heap, (due, rank))
+                    continue
+            heappop(heap)
         self.now_us = until_us
         return True
 
@@ -138,10 +145,6 @@ class InProcess:
         self.steps += 1
         if outputs:
             self._send(desk, t_us, outputs)
-        if desk.inbox:
-            self._schedule(desk)
-        elif desk.due_us is not None:
-            heappush(self._heap, (desk.due_us, desk.rank))
 
     def _send(self, desk: Desk, t_us: int, outputs: Mapping[str, Any]) -> None:
         """Freeze what a federate says and hand it to slots, inboxes and the record."""

@@ -160,6 +160,7 @@ class Partition(InProcess):
             heappop(self._heap)
             if due:
                 self._step(desk, t_us)
+                self._schedule(desk)
         for to, crossing in self._out.items():
             if any(self._slots[key].new_us == t_us for key in crossing.signals):
                 self._border.publish(to, crossing.encode(self._slots))

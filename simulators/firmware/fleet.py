@@ -240,16 +240,16 @@ class Firmware(Federate):
             outputs["p_set_kw"] = self._terminals[0].p_set_kw
 
     def _suffer(self, t_us: int, event: Message) -> None:
-        """Let an event happen to a node."""
-        node = self._at.index(event.data["node"])
+        """Let an event happen to a node, to all its programs if it has several."""
         until = t_us + microseconds(60.0 * event.data["for_min"])
-        if event.kind == "crash":
-            self._down_count += self._boots_us[node] < 0
-            self._boots_us[node] = self._wake_us[node] = until
-            self._wake_next_us = int(self._wake_us.min())
-            self._counts["crash"] += 1
-        else:
-            self._front_end.spoil(node, event.data, until)
+        for node in [k for k, name in enumerate(self._at) if name == event.data["node"]]:
+            if event.kind == "crash":
+                self._down_count += self._boots_us[node] < 0
+                self._boots_us[node] = self._wake_us[node] = max(until, self._boots_us[node])
+                self._wake_next_us = int(self._wake_us.min())
+                self._counts["crash"] += 1
+            else:
+                self._front_end.spoil(node, event.data, until)
 
     def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> bool:
         """Hand frames to the radios they are addressed to; return whether any was."""

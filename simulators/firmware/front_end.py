@@ -192,8 +192,9 @@ class FrontEnd:
         bounds = self._bounds[node]
         bounds[:] = (-inf, inf, -inf, inf)
         for alarm in alarms:
-            row = self._meters.index(alarm.meter)
-            bounds[row] = alarm.v_min_v, alarm.v_max_v, alarm.f_min_hz, alarm.f_max_hz
+            b = bounds[self._meters.index(alarm.meter)]
+            b[0], b[1] = max(b[0], alarm.v_min_v), min(b[1], alarm.v_max_v)
+            b[2], b[3] = max(b[2], alarm.f_min_hz), min(b[3], alarm.f_max_hz)
 
     def snapshot(self) -> Any:
         """Return readings, bounds and faults."""

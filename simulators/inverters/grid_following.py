@@ -116,7 +116,7 @@ def advance(  # noqa: PLR0913  a kernel takes its quantities one by one
     dev : float
         Frequency minus nominal. [Hz]
     rocof : float
-        Rate of change of frequency over 100 ms. [Hz/s]
+        Rate of change of frequency over the measuring window. [Hz/s]
     h : float
         Length of the sub-step. [s]
     """

@@ -54,7 +54,7 @@ def rocof_warnings(
     enough_s = 2 * anchor.droop_pu * (enough_h - anchor.inertia_s)
     return [
         f"the anchor's droop of {anchor.droop_pu:g} pu behind a filter of "
-        f"{1e3 * anchor.filter_s:g} ms acts like H = {anchor.equivalent_inertia_s:.2g} s: a load "
+        f"{1e3 * anchor.filter_s:g} ms and H of {anchor.inertia_s:g} s acts like H = {anchor.equivalent_inertia_s:.2g} s: a load "
         f"step of half its rating moves the frequency by {initial:.0f} Hz/s at first and "
         f"{seen:.1f} Hz/s over {1e3 * window_s:g} ms, above the {limit:g} Hz/s at which PV set to "
         f"{name} trips. Take filter_s >= {_up(enough_s):g}, or inertia_s >= {_up(enough_h):g}."

@@ -201,7 +201,7 @@ class Lora(Federate):
             self._start(t_us, message)
         self._forget(t_us)
         if t_us >= self._next_report_us:
-            self._report(outputs)
+            self._report(t_us, outputs)
             self._next_report_us = t_us - t_us % self._report_us + self._report_us
         ends = [packet.end_us for packet in self._air if not packet.done]
         return outputs, min([self._next_report_us, *ends])
@@ -318,7 +318,10 @@ class Lora(Federate):
         lost = outcome != DELIVERED
         if lost.any():
             reasons = tuple(OUTCOMES[code] for code in outcome[lost].tolist())
-            at = tuple(listeners[lost].tolist())
+            at = tuple(
+                f"{self._fleet_of[row]}.{row - self._fleet_rows[self._fleet_of[row]][0]}"
+                for row in listeners[lost].tolist()
+            )
             note = {"fleet": name, "node": node, "at": at, "why": reasons}
             outputs["lost"].append(Message(packet.end_us, "lost", note))
 
@@ -335,12 +338,14 @@ class Lora(Federate):
         open_from = min((p.start_us for p in self._air if not p.done), default=t_us)
         self._air = [p for p in self._air if not p.done or p.end_us > open_from]
 
-    def _report(self, outputs: dict[str, Any]) -> None:
+    def _report(self, t_us: int, outputs: dict[str, Any]) -> None:
+        """Close a window; what is in the air beyond its end counts in the next one."""
         window = self._window
-        outputs["utilisation_pu"] = window.airtime_us / self._report_us
+        beyond_us = max(self._busy_until_us - t_us, 0)
+        outputs["utilisation_pu"] = (window.airtime_us - beyond_us) / self._report_us
         outputs["delivered_count"] = window.outcomes[DELIVERED]
         outputs["lost_count"] = sum(window.outcomes) - window.outcomes[DELIVERED]
-        self._window = _Tally()
+        self._window = _Tally(airtime_us=beyond_us)
 
 
 def _same_channel(a: Modem, b: Modem) -> bool:
