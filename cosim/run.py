@@ -20,7 +20,7 @@ from cosim.pacer import Pacer, RealTimeConfig
 from cosim.profile import Profile, write_trace
 from cosim.recorder.compact import compact
 from cosim.recorder.recorder import record_error
-from cosim.report.graph import svg
+from cosim.report.graph import homes_of, svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
 from cosim.watchdog import StallError, Watchdog
@@ -216,7 +216,9 @@ class _Runner:
         make = registry.load(registry.ENGINES, self._options.engine)
         run_folder.reserve(self._folder)
         self._write("running", None, {}, [], 0.0, None)
-        (self._folder / GRAPH).write_text(svg(self._scenario.federation), encoding="utf-8")
+        deploy, federation = self._scenario.config.deploy, self._scenario.federation
+        homes = homes_of(federation, deploy.partitions) if deploy is not None else None
+        (self._folder / GRAPH).write_text(svg(federation, homes), encoding="utf-8")
         job = Job(
             self._scenario,
             self._folder,

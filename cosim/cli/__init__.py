@@ -11,7 +11,20 @@ import sys
 import typer
 
 from cosim import registry
-from cosim.cli import compare, explain, fork, graph, partition, replay, run, runs, validate
+from cosim.cli import (
+    compare,
+    explain,
+    fork,
+    graph,
+    helics_federate,
+    imports,
+    mosaik_sim,
+    partition,
+    replay,
+    run,
+    runs,
+    validate,
+)
 from cosim.cli.console import complain
 from cosim.run import BAD_INPUT, FAILED
 from gridmodel.errors import InputError, MissingExtraError, PluginError, RecordError, RunError
@@ -25,7 +38,20 @@ def application() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for module in (run, validate, explain, graph, replay, runs, fork, partition, compare):
+    for module in (
+        run,
+        validate,
+        explain,
+        graph,
+        replay,
+        runs,
+        fork,
+        partition,
+        compare,
+        imports,
+        helics_federate,
+        mosaik_sim,
+    ):
         module.add_to(app)
     for name in registry.names(registry.COMMANDS):
         app.add_typer(registry.load(registry.COMMANDS, name), name=name)

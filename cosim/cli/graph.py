@@ -11,7 +11,7 @@ from rich.tree import Tree
 from cosim.cli.arguments import scenario_path
 from cosim.cli.console import out
 from cosim.cli.run import SetOption
-from cosim.report.graph import svg, tree
+from cosim.report.graph import homes_of, svg, tree
 from cosim.scenario.build import load
 
 
@@ -27,14 +27,16 @@ def graph_command(
     ] = None,
     sets: SetOption = None,
 ) -> None:
-    """Show the federation: levels, steps, links; as a tree, and as a picture with -o."""
+    """Show the federation: levels, steps, links, partitions; as a tree, and as a picture with -o."""
     loaded = load(scenario_path(scenario), sets or [])
     root = Tree(f"[bold]{loaded.config.name}[/]")
-    for title, lines in tree(loaded.federation):
+    deploy = loaded.config.deploy
+    homes = homes_of(loaded.federation, deploy.partitions) if deploy is not None else {}
+    for title, lines in tree(loaded.federation, homes):
         branch = root.add(title)
         for line in lines:
             branch.add(f"[dim]{line}[/]")
     out.print(root)
     if output is not None:
-        output.write_text(svg(loaded.federation), encoding="utf-8")
+        output.write_text(svg(loaded.federation, homes), encoding="utf-8")
         out.print(str(output), soft_wrap=True)

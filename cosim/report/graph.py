@@ -7,16 +7,28 @@ the same two as one, dashed where they are delayed, orange where they carry mess
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 from cosim.federation import Federation, Link, Member
 from gridmodel.federate import Messages
 
+#: Colours of partitions.
+_FILLS = ("#f5f8fb", "#fdf0d5", "#e3f4e8", "#f6e3ef", "#e6e4f7", "#f0ede6")
 _BOX_W, _BOX_H, _GAP_X, _GAP_Y, _EDGE = 132, 40, 70, 22, 16
 
 
-def svg(federation: Federation) -> str:
-    """Return the federation as an SVG picture."""
+def svg(federation: Federation, homes: Mapping[str, str] | None = None) -> str:
+    """Return the federation as an SVG picture.
+
+    Parameters
+    ----------
+    federation : Federation
+        What to draw.
+    homes : mapping, optional
+        Partition of each federate, if it is cut into processes; each has its colour.
+    """
     columns = _columns(federation)
     places: dict[str, tuple[int, int]] = {}
     for column, members in columns.items():
@@ -37,7 +49,11 @@ def svg(federation: Federation) -> str:
         )
     for (source, target, delayed, kind), links in _bundles(federation).items():
         parts.append(_curve(places[source], places[target], delayed, kind, links))
-    parts += [_box(member, *places[member.name]) for member in federation.members]
+    homes = homes or {}
+    fills = dict(zip(dict.fromkeys(homes.values()), cycle(_FILLS), strict=False))
+    for member in federation.members:
+        home = homes.get(member.name, "")
+        parts.append(_box(member, *places[member.name], home, fills.get(home, "#f5f8fb")))
     return "\n".join([*parts, "</svg>"])
 
 
@@ -96,10 +112,11 @@ def _curve(
     )
 
 
-def _box(member: Member, x: float, y: float) -> str:
+def _box(member: Member, x: float, y: float, home: str, fill: str) -> str:
+    tip = type(member.federate).__name__ + (f", partition {home}" if home else "")
     return (
-        f"<g><title>{escape(type(member.federate).__name__)}</title>"
-        f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="5" fill="#f5f8fb" '
+        f"<g><title>{escape(tip)}</title>"
+        f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="5" fill="{fill}" '
         f'stroke="#444"/><text x="{x + _BOX_W / 2}" y="{y + 17}" text-anchor="middle" '
         f'font-weight="bold">{escape(member.name)}</text><text x="{x + _BOX_W / 2}" y="{y + 32}" '
         f'text-anchor="middle" fill="#666" font-size="10">{escape(step_text(member))}</text></g>'
@@ -112,12 +129,23 @@ def step_text(member: Member) -> str:
     return f"every {period / 1e6:g} s" if period else "on events"
 
 
-def tree(federation: Federation) -> list[tuple[str, list[str]]]:
+def homes_of(federation: Federation, partitions: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the partition of each federate; those not named are in the first one."""
+    named = {name: part for part, names in partitions.items() for name in names}
+    first = next(iter(partitions), "")
+    return {member.name: named.get(member.name, first) for member in federation.members}
+
+
+def tree(
+    federation: Federation, homes: Mapping[str, str] | None = None
+) -> list[tuple[str, list[str]]]:
     """Return, by level, a line for each federate and lines for what it receives."""
     lines = []
+    homes = homes or {}
     for level, members in _columns(federation).items():
         for member in members:
-            title = f"level {level}  {member.name}  ({step_text(member)})"
+            home = f"  in {homes[member.name]}" if member.name in homes else ""
+            title = f"level {level}  {member.name}  ({step_text(member)}){home}"
             received: dict[tuple[str, bool], list[str]] = defaultdict(list)
             for link in federation.links:
                 if link.target == member.name:

@@ -80,12 +80,18 @@ class _Bins:
     """Collects extremes; a bin without a value takes the last one before it."""
 
     def __init__(self, count: int, until_us: int) -> None:
+        self._until_us = until_us
         self._width_us = max(until_us // BINS, 1)
         self.low = np.full((count, BINS), np.inf)
         self.high = np.full((count, BINS), -np.inf)
         self.last = np.full((count, BINS), np.nan)
 
     def add(self, t_us: NDArray[np.int64], values: Array) -> None:
+        count = int(np.searchsorted(t_us, self._until_us, side="right"))
+        if count < len(t_us):  # what comes after the end is not of this picture
+            t_us, values = t_us[:count], values[:, :count]
+        if not count:
+            return
         rows = np.minimum(t_us // self._width_us, BINS - 1)
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
         bins = rows[starts]

@@ -14,6 +14,8 @@ from cosim.cli.arguments import duration_us, scenario_path
 from cosim.scenario import bundled
 from gridmodel.errors import ScenarioError
 from tests.conftest import ROOT, STREET
+from tests.cosim.scenario.test_oedisi import DIAGRAM, MAPPING
+from tests.cosim.scripts import RING, write
 
 
 def cli(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -134,3 +136,84 @@ def test_every_bundled_scenario_can_be_named_and_is_good():
     assert scenario_path(str(STREET)) == STREET / "scenario.yaml"
     with pytest.raises(ScenarioError):
         scenario_path("nowhere")
+
+
+def ring(tmp_path: Path) -> str:
+    return str(write(tmp_path, RING))
+
+
+def test_fork_compare_and_replay_go_together(tmp_path):
+    out = ["--out", str(tmp_path / "runs")]
+    first = json.loads(cli("run", ring(tmp_path), "--snapshot-every", "10s", "--json", *out).stdout)
+    setting = ["--set", "federates.clock.says.1.t_s=50.5"]
+    answer = cli("fork", first["run"], "--at", "35s", *setting, *out)
+    assert "federates.clock.says.1.t_s: 30.5 -> 50.5" in answer.stderr
+    second = answer.stdout.strip().splitlines()[-1].removesuffix("/report.html")
+    said = cli("compare", first["run"], second, *out, code=1).stdout
+    assert "they part at t = 30.500000 s (0.0085 h) in clock" in said
+    assert Path(said.strip().splitlines()[-1]).read_bytes().startswith(b"\x89PNG")
+    assert "the same" in cli("compare", first["run"], first["run"]).stdout
+    assert "the same" in cli("replay", "last", "--federate", "echo", *out).stdout
+    other = cli("replay", first["run"], "--federate", "clock", *setting, code=1)
+    assert "differs first at t = 30.500000 s" in other.stdout
+    data = json.loads(cli("replay", "last", "--federate", "clock", "--json", *out).stdout)
+    assert data["same"]
+    assert data["steps"] > 40
+    bad = cli("replay", "last", "--federate", "clok", *out, code=2).stderr
+    assert "Did you mean 'clock'" in bad
+
+
+def test_a_profile_is_printed_as_tables_and_left_as_a_trace(tmp_path):
+    answer = cli("run", ring(tmp_path), "--profile", "--out", str(tmp_path / "runs"))
+    lines = [line.split() for line in answer.stdout.splitlines()]
+    (clock,) = [line for line in lines if line[:1] == ["clock"]]
+    assert clock[1] == "75"  # its own 72 steps and three for answers
+    assert next(line for line in lines if line[:1] == ["federate"])[2:4] == ["time", "[s]"]
+    assert "clock.tick_kw -> echo.tick_kw" in answer.stdout
+    (trace,) = (tmp_path / "runs").glob("*/profile.json")
+    assert str(trace) in answer.stdout
+
+
+def test_real_time_on_the_command_line_overrides_the_factor_and_tells_lateness(tmp_path):
+    path = write(
+        tmp_path, RING,
+        ("duration_h: 0.02", "duration_h: 0.02\nreal_time: {factor: 1.0, deadline_ms: 5000}"),
+    )  # fmt: skip
+    out = str(tmp_path / "runs")
+    answer = cli("run", str(path), "--real-time", "0.01", "--until", "20s", "--out", out)
+    assert "real time x 0.01: instants began" in answer.stdout
+    assert "0 overruns" in answer.stdout
+    assert "real" in cli("run", str(path), "--real-time", "0", "--out", out, code=2).stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["fork", "--at", "10s"], ["resume"]])
+def test_an_engine_that_does_not_exist_is_answered_with_the_nearest(tmp_path, command):
+    out = ["--out", str(tmp_path / "runs")]
+    path = ring(tmp_path)
+    target = path if command == ["run"] else "last"
+    if target == "last":
+        cli("run", path, "--snapshot-every", "10s", "--quiet", *out)
+    before = sorted((tmp_path / "runs").glob("*"))
+    answer = cli(command[0], target, *command[1:], "--engine", "in_proces", *out, code=2)
+    assert "there is no engine 'in_proces'. Did you mean 'in_process'?" in answer.stderr
+    assert sorted((tmp_path / "runs").glob("*")) == before
+
+
+def test_graph_tells_partitions(tmp_path):
+    deploy = "deploy: {partitions: {west: [clock], east: [echo]}}"
+    path = write(tmp_path, RING, ("duration_h: 0.02", f"duration_h: 0.02\n{deploy}"))
+    said = cli("graph", str(path)).stdout
+    assert "echo  (every 2.5 s)  in east" in said
+    assert "listener  (on events)  in west" in said
+
+
+def test_import_oedisi_writes_a_scenario_and_tells_what_it_did_not_take_over(tmp_path):
+    diagram, mapping = tmp_path / "system.json", tmp_path / "mapping.yaml"
+    diagram.write_text(json.dumps(DIAGRAM))
+    mapping.write_text(MAPPING)
+    said = cli("import", "oedisi", str(diagram), code=2).stderr
+    assert "components.sensor-1: its type 'ToySensor' has no mapping" in said
+    answer = cli("import", "oedisi", str(diagram), "--models", str(mapping))
+    assert "it is good: 3 federates, 3 links" in answer.stdout
+    assert "not taken over: variance: 0.5" in " ".join(answer.stderr.split())
+    assert "is good" in cli("validate", str(tmp_path / "system.yaml")).stdout

@@ -1,0 +1,110 @@
+"""Claims: what was asked of feedertwin's speed, and what the results say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+from typing import Any
+
+from benchmarks.results import Results
+
+Rows = list[dict[str, Any]]
+#: An exponent up to this counts as linear: a heap's logarithm and larger caches are in it.
+LINEAR = 1.1
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure that was asked for.
+
+    Parameters
+    ----------
+    section : str
+        Where its figure comes from.
+    text : str
+        What is measured.
+    figure : callable
+        Returns the figure from the section's rows.
+    least, most : float or None
+        What was asked for.
+    form : str
+        How the figure is written.
+    """
+
+    section: str
+    text: str
+    figure: Callable[[Rows], float]
+    least: float | None = None
+    most: float | None = None
+    form: str = "{:,.0f}"
+
+    @property
+    def asked(self) -> str:
+        """The bound in words."""
+        if self.least is not None:
+            return "≥ " + self.form.format(self.least)
+        return "≤ " + self.form.format(self.most)
+
+    def met(self, figure: float) -> bool:
+        """Return whether a figure is what was asked for."""
+        return figure >= self.least if self.least is not None else figure <= (self.most or 0.0)
+
+
+def _row(rows: Rows, key: str, value: float) -> dict[str, Any]:
+    return next(row for row in rows if row[key] == value)
+
+
+def _growth(rows: Rows, rate: str) -> float:
+    """Return how much more a step costs among the most federates than among the fewest."""
+    return float(rows[0][rate] / rows[-1][rate])
+
+
+def _over_federates(rows: Rows, rate: str) -> float:
+    """Return the exponent of an instant's cost over federates, from the fewest to the most."""
+    return 1.0 + log(_growth(rows, rate)) / log(rows[-1]["federates"] / rows[0]["federates"])
+
+
+def _over_houses(rows: Rows) -> float:
+    """Return the worst exponent of time over houses, from one size to the next."""
+    return max(
+        log(larger["loop_cpu_s"] / smaller["loop_cpu_s"])
+        / log(larger["houses"] / smaller["houses"])
+        for smaller, larger in pairwise(rows)
+    )
+
+
+CLAIMS = (
+    Claim("street", "`street_island`, 48 h at 1 s: times real time",
+          lambda rows: _row(rows, "hours", 48)["speed"], least=5_000),
+    Claim("street", "its peak memory, report included [MB]",
+          lambda rows: _row(rows, "hours", 48)["peak_mb"], most=500),
+    Claim("street", "memory while running, 48 h over 6 h",
+          lambda rows: rows[-1]["running_mb"] / rows[0]["running_mb"], most=1.1, form="{:.2f}"),
+    Claim("street", "peak memory, report included, 48 h over 6 h",
+          lambda rows: rows[-1]["peak_mb"] / rows[0]["peak_mb"], most=1.1, form="{:.2f}"),
+    Claim("engine", "10 empty federates of 1,000 values: instants a second",
+          lambda rows: _row(rows, "federates", 10)["instants_per_s"], least=20_000),
+    Claim("engine", "exponent of cost over federates, 10 to 400, of 1 value",
+          lambda rows: _over_federates(rows, "narrow_steps_per_s"), most=LINEAR, form="{:.2f}"),
+    Claim("engine", "a step's growth from 10 to 400, 1,000 values, over that of bare copies",
+          lambda rows: _growth(rows, "steps_per_s") / _growth(rows, "bare_steps_per_s"),
+          most=1.05, form="{:.2f}"),
+    Claim("mosaik", "a pair, 1,000 values: times mosaik's fastest set-up",
+          lambda rows: _row(rows, "parts", 2)["ratio"], least=20, form="{:,.1f}"),
+    Claim("mosaik", "400 parts: times mosaik's fastest set-up",
+          lambda rows: _row(rows, "parts", 400)["ratio"], least=500),
+    Claim("neighbourhood", "13 to 1,300 houses: worst exponent of time over houses",
+          _over_houses, most=1.0, form="{:.2f}"),
+)  # fmt: skip
+
+
+def judged(results: Results) -> list[tuple[Claim, float, bool]]:
+    """Return each claim that has a result, its figure, and whether it is met."""
+    found = []
+    for claim in CLAIMS:
+        if claim.section in results:
+            figure = claim.figure(results[claim.section]["rows"])
+            found.append((claim, figure, claim.met(figure)))
+    return found

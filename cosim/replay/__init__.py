@@ -1,0 +1,1 @@
+"""Replay: one federate stepped again on its recorded inputs, its outputs held to the record."""

@@ -1,0 +1,81 @@
+"""Whatever the engine, the same scenario records the same bytes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cosim import snapshots
+from cosim.cli.arguments import scenario_path
+from cosim.run import DONE, RunOptions, run
+from cosim.scenario import bundled
+from cosim.scenario.build import Scenario, load
+from tests.cosim.engines.random_federations import TICKS, built, scenarios
+
+REFERENCE = "in_process"
+ENGINES = ["mosaik"]
+H = 3_600_000_000
+BEGIN, END = 18 * H, 20 * H
+LONG = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def record(folder: Path) -> dict[str, bytes]:
+    """All recorded bytes of a run, by file."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+def record_of(scenario: Scenario, options: RunOptions, *earlier: Any) -> dict[str, bytes]:
+    """The bytes a run records."""
+    result = run(scenario, options, None, *earlier)
+    assert result.code == DONE, result.reason
+    return record(result.folder)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(LONG, max_examples=40)
+@given(data=scenarios())
+def test_random_federations_record_the_same_bytes(engine, data):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wanted = record_of(built(folder, data), RunOptions(folder / "a", engine=REFERENCE))
+        assert record_of(built(folder, data), RunOptions(folder / "b", engine=engine)) == wanted
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(LONG, max_examples=20)
+@given(data=scenarios(most=8), cut=st.integers(1, TICKS - 1), there=st.booleans())
+def test_a_snapshot_of_one_engine_goes_on_on_another(engine, data, cut, there):
+    first, second = (engine, REFERENCE) if there else (REFERENCE, engine)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wanted = record_of(built(folder, data), RunOptions(folder / "a", engine=REFERENCE))
+        every_us = max(1, round(cut * data["duration_h"] * H / TICKS))
+        options = RunOptions(folder / "b", snapshot_every_us=every_us, engine=first)
+        begun = run(built(folder, data), options).folder
+        for at_us in snapshots.instants(begun)[1:3]:
+            options = RunOptions(folder / "c", engine=second)
+            assert record_of(built(folder, data), options, (begun, at_us)) == wanted
+
+
+@pytest.fixture(scope="module", params=bundled.names())
+def blackout(request, tmp_path_factory):
+    """A bundled scenario, a run of its first day, and its record of two hours of blackout."""
+    path, folder = scenario_path(request.param), tmp_path_factory.mktemp("blackout")
+    first = RunOptions(folder / "day", until_us=BEGIN + 1, snapshot_every_us=BEGIN)
+    day = run(load(path), first).folder
+    assert snapshots.instants(day)[-1] == BEGIN
+    options = RunOptions(folder / "whole", until_us=END, engine=REFERENCE)
+    return path, day, record_of(load(path), options, (day, BEGIN))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_bundled_scenario_records_the_same_bytes(blackout, engine, tmp_path):
+    path, day, wanted = blackout
+    options = RunOptions(tmp_path, until_us=END, engine=engine)
+    assert record_of(load(path), options, (day, BEGIN)) == wanted

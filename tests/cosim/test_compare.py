@@ -1,0 +1,129 @@
+"""Compare: where, and by how much, two runs part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cosim.compare import compare
+from cosim.report.compare_plot import compare_picture, greatest
+from cosim.run import RunOptions, run
+from gridmodel.federate import Inputs, Kpi, Message, Messages, Signal
+from tests.cosim.parts import Part, watcher
+from tests.cosim.scenarios import scenario
+
+S = 1_000_000
+
+
+class Source(Part):
+    def kpis(self):
+        return (Kpi("sum_kw", self.memory.get("sum", 0.0), "of all"),)
+
+
+def source(changes: dict[int, float], period_us: int = S, says: str = "tick") -> Part:
+    """Sends an array and the sum of it; adds something at some seconds."""
+
+    def behave(part: Part, t_us: int, inputs: Inputs):
+        k = t_us // S
+        values = [float(k), 10.0 + changes.get(k, 0.0)]
+        part.memory["sum"] = part.memory.get("sum", 0.0) + sum(values)
+        said = [Message(t_us, says if k == 7 else "tick", {"k": k})]
+        return {"p_kw": values, "on": k % 2 == 0, "out": said}, t_us + period_us
+
+    ports = [Signal("p_kw", (2,), labels=("a", "b")), Signal("on", (), bool), Messages("out")]
+    return Source(behave, outputs=ports, period_us=period_us)
+
+
+def made(tmp_path: Path, part: Part, hours: float = 0.01) -> Path:
+    follow = Part(
+        lambda p, t, i: ({"twice_kw": 2.0 * float(i["p_kw"][1])}, t + S),
+        [Signal("p_kw", (2,), initial=0.0)],
+        [Signal("twice_kw")],
+        period_us=S,
+    )
+    parts = {"source": part, "a_follower": follow}
+    links = [{"link": "source.p_kw -> a_follower.p_kw"}]
+    both = scenario(parts, "source.p_kw -> a_follower.p_kw", hours=hours, links=links)
+    return run(both, RunOptions(tmp_path)).folder
+
+
+def test_two_runs_of_one_scenario_are_the_same(tmp_path):
+    found = compare(made(tmp_path, source({})), made(tmp_path, source({})))
+    assert found.same
+    assert found.kpis == ()
+    assert found.until_us == 36 * S
+
+
+def test_the_first_difference_is_the_sources_and_not_the_followers_of_the_same_instant(tmp_path):
+    second = made(tmp_path, source({5: 0.5, 8: -2.0}))
+    found = compare(made(tmp_path, source({})), second)
+    first, after = found.partings
+    assert (first.federate, first.port, first.element, first.t_us) == ("source", "p_kw", "b", 5 * S)
+    assert (first.first, first.second) == (10.0, 10.5)
+    assert (first.most, first.most_t_us, first.most_element) == (-2.0, 8 * S, "b")
+    assert first.count == 2
+    assert first.unit == "kW"
+    assert (after.federate, after.t_us, after.most) == ("a_follower", 5 * S, -4.0)
+    (kpi,) = found.kpis
+    assert (kpi.name, kpi.second - kpi.first) == ("source.sum_kw", -1.5)  # type: ignore[operator]
+
+
+def test_a_message_that_differs_is_found_and_quoted(tmp_path):
+    found = compare(made(tmp_path, source({})), made(tmp_path, source({}, says="tock")))
+    (parting,) = found.partings
+    assert (parting.federate, parting.port, parting.t_us) == ("source", "out", 7 * S)
+    assert (parting.first, parting.second) == ('tick {"k": 7}', 'tock {"k": 7}')
+    assert parting.count == 1
+
+
+def test_runs_with_other_steps_are_compared_by_what_holds(tmp_path):
+    found = compare(made(tmp_path, source({})), made(tmp_path, source({}, period_us=2 * S)))
+    assert (found.partings[0].federate, found.partings[0].t_us) == ("source", S)
+    by_port = {(p.federate, p.port): p for p in found.partings}
+    assert by_port["source", "p_kw"].count == 18  # every second value of the first element
+    assert by_port["source", "p_kw"].most == -1.0
+    assert by_port["source", "out"].count >= 18
+
+
+def test_runs_of_different_length_are_compared_as_far_as_both_go(tmp_path):
+    found = compare(made(tmp_path, source({})), made(tmp_path, source({20: 1.0}), hours=0.005))
+    assert found.same  # they would part at 20 s, but one ends at 18 s
+    assert found.until_us == 18 * S
+
+
+def test_what_only_one_run_has_is_named(tmp_path):
+    alone = run(scenario({"source": source({})}, hours=0.01), RunOptions(tmp_path)).folder
+    found = compare(made(tmp_path, source({})), alone)
+    assert found.only_first == ("a_follower.twice_kw",)
+    assert not found.same
+
+
+def test_the_picture_shows_what_differs_most_one_part_after_the_other(tmp_path):
+    first, second = made(tmp_path, source({})), made(tmp_path, source({5: 0.5, 8: -2.0}))
+    found = compare(first, second)
+    assert {p.federate for p in greatest(found)} == {"source", "a_follower"}
+    picture = compare_picture(first, second, found)
+    assert picture is not None
+    assert picture.startswith(b"\x89PNG")
+    assert compare_picture(first, first, compare(first, first)) is None
+
+
+def test_long_runs_are_brought_together_over_the_borders_of_row_groups(tmp_path):
+    def long(extra: float) -> Path:
+        def behave(part: Part, t_us: int, inputs: Inputs):
+            return {"n_kw": t_us / S + extra * (t_us == 40_000 * S)}, t_us + S
+
+        part = Part(behave, outputs=[Signal("n_kw")], period_us=S)
+        parts = {"source": part, "sink": watcher(3600 * S)}
+        return run(scenario(parts, hours=12.0), RunOptions(tmp_path)).folder
+
+    found = compare(long(0.0), long(0.25))
+    (parting,) = found.partings
+    assert (parting.t_us, parting.count, parting.most) == (40_000 * S, 1, 0.25)
+
+
+@pytest.mark.parametrize("at_s", [0, 35])
+def test_the_very_first_and_the_very_last_row_count(tmp_path, at_s):
+    found = compare(made(tmp_path, source({})), made(tmp_path, source({at_s: 1.0})))
+    assert found.partings[0].t_us == at_s * S
