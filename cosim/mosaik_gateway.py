@@ -16,11 +16,23 @@ import numpy as np
 from annotated_types import Ge, Gt
 from pydantic import Field, model_validator
 
-from cosim.mosaik_link import LocalLink, MosaikLink, MosaikLinkError, by_address, by_command
+from cosim.mosaik_link import (
+    LocalLink,
+    MosaikLink,
+    MosaikLinkError,
+    by_address,
+    by_command,
+    simulator_class,
+)
 from gridmodel.errors import Fault, FederateError, ScenarioError
 from gridmodel.federate import BuildContext, Federate, Inputs, Port, Signal, Step
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
+
+_NO_LOOP = (
+    "it is in the same-time group '{}', and steps more than once in an instant; "
+    "only mosaik's scheduler does that. Run it with --engine mosaik."
+)
 
 
 class StartConfig(Settings):
@@ -89,20 +101,28 @@ class MosaikGatewayConfig(Settings):
     period_s: Annotated[float, Gt(0.0)] | None = Field(
         None, description="step it also so often, for one that waits for its inputs"
     )
+    group: str | None = Field(
+        None, description="those of one group step again within an instant until none changes; "
+        "delayed links among them close the loop; on the mosaik engine only"
+    )  # fmt: skip
 
 
 class MosaikGateway(Federate):
     """A foreign mosaik simulator, seen as one part."""
 
     Config = MosaikGatewayConfig
+    #: Set by an engine that lets a group step again within an instant.
+    same_time = False
 
     def __init__(self, config: MosaikGatewayConfig, context: BuildContext) -> None:
         self._name, self._config = context.name, config
+        self.group = config.group
         self._folder = context.folders.get("start", Path())
         self._step_us = microseconds(config.step_s)
         self.period_us = 0 if config.period_s is None else microseconds(config.period_s)
         self._until = context.duration_us // self._step_us
         self._now_us = 0
+        self._class: Any = None
         self._link: MosaikLink | None = None
         self._meta: Mapping[str, Any] = {}
         self._entities: list[tuple[str, str]] = []  # id and model
@@ -127,6 +147,10 @@ class MosaikGateway(Federate):
             for key, given in (("period_s", part.period_us),)
             if part._step_us < 1 or given % part._step_us
         ]  # fmt: skip
+        try:  # an import may take its time, and may fail: now, not in the first step
+            part._class = simulator_class(config.start.python) if config.start.python else None
+        except MosaikLinkError as error:
+            faults.append(Fault(context.name, "start.python", str(error), "Is it installed?"))
         if faults:
             raise ScenarioError("gateway cannot be built", faults)
         return part
@@ -144,6 +168,8 @@ class MosaikGateway(Federate):
     def _begin(self) -> None:
         """Start the simulator and create its entities."""
         config = self._config
+        if self.group is not None and not self.same_time:
+            raise MosaikLinkError(_NO_LOOP.format(self.group))
         self._link = link = self._connect()
         resolution = config.step_s
         self._meta = link.call("init", self._name, time_resolution=resolution, **config.params)
@@ -156,8 +182,8 @@ class MosaikGateway(Federate):
 
     def _connect(self) -> MosaikLink:
         start = self._config.start
-        if start.python is not None:
-            return LocalLink(start.python)
+        if self._class is not None:
+            return LocalLink(self._class())
         if start.cmd is not None:
             return by_command(start.cmd, self._folder, start.timeout_s)
         return by_address(start.connect or "", start.timeout_s)
@@ -235,6 +261,10 @@ class MosaikGateway(Federate):
             values = np.array(found) * given.scale
             outputs[name] = float(values[0]) if given.entity else values
         return outputs
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return where it cannot run."""
+        return () if self.group is None else (_NO_LOOP.format(self.group),)
 
     def snapshot(self) -> Any:
         """Refuse: a foreign simulator cannot be put back in time.

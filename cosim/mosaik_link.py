@@ -59,15 +59,20 @@ class _Questions:
         raise MosaikLinkError(f"it asked for '{name}', which a part of a scenario cannot do")
 
 
-class LocalLink:
-    """A simulator class of this process: ``module:Class``."""
+def simulator_class(target: str) -> Any:
+    """Return the class that ``module:Class`` names."""
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise MosaikLinkError(f"'{target}' cannot be imported: {error}.") from error
 
-    def __init__(self, target: str) -> None:
-        module, _, name = target.partition(":")
-        try:
-            self._simulator = getattr(importlib.import_module(module), name)()
-        except (ImportError, AttributeError) as error:
-            raise MosaikLinkError(f"'{target}' cannot be imported: {error}") from error
+
+class LocalLink:
+    """A simulator of this process."""
+
+    def __init__(self, simulator: Any) -> None:
+        self._simulator = simulator
         self._simulator.mosaik = _Questions()
 
     def call(self, function: str, *args: Any, **kwargs: Any) -> Any:

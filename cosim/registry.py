@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from gridmodel.errors import PluginError
+from gridmodel.errors import MissingExtraError, PluginError
 
 FEDERATES = "feedertwin.federates"
 CONTROLLERS = "feedertwin.controllers"
@@ -36,6 +36,8 @@ def load(group: str, name: str) -> Any:
     ------
     PluginError
         If nothing is, or it cannot be imported.
+    MissingExtraError
+        If it needs something that is not installed.
     """
     points = _points(group)
     if name not in points:
@@ -45,5 +47,7 @@ def load(group: str, name: str) -> Any:
         raise PluginError(f"there is no {kind} '{name}'. {hint}")
     try:
         return points[name].load()
+    except MissingExtraError:
+        raise
     except (ImportError, AttributeError) as error:
         raise PluginError(f"'{name}' ({points[name].value}) cannot be loaded: {error}") from error

@@ -2,10 +2,10 @@
 
 The key of a turn is asked for as that many HELICS nanoseconds, made by dividing an
 integer by 1e9 and compared as a rounded integer: exact for a year of simulated time.
-Signals are publications that wake nobody, messages are publications that do: one is
-granted at each instant at which another partition wrote, so none is overwritten before
-it is read, and a count proves it. Endpoints are not used: with them three partitions
-often waited for each other for ever at the first instant (HELICS 3.6.1). Only the zmq
+All times are asked for uninterruptibly and everything is a publication: with HELICS
+3.6.1, partitions that could be woken by a message were sometimes granted a time before
+a value of an earlier one had come, and with endpoints three of them waited for each
+other for ever. Only the zmq
 core is used; with others 8 kB payloads stall. This is the only file that speaks HELICS
 for partitions.
 """
@@ -15,14 +15,12 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import Collection, Mapping
-from struct import Struct
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 from gridmodel.errors import FeedertwinError, MissingExtraError
 
 _CORE = "--tick=500ms --timeout=10s --loglevel=no_print"
-_COUNT = Struct("<q")
 #: Where runs on this host look for ports, and how many one needs.
 _PORTS, _PORTS_PER_RUN = (20_000, 32_000), 40
 #: Greatest key that HELICS keeps apart: its times are doubles. [ns]
@@ -129,7 +127,9 @@ class HelicsBorder:
     broker : str
         ``host:port``.
     to, origins : collection of str
-        Partitions it sends to, and hears from.
+        Partitions it sends signals to, and hears them from.
+    others : collection of str
+        Partitions it makes rounds with, or whose scenario it compares with its own.
     interface : str
         Address of this host that the others can reach.
     """
@@ -140,6 +140,7 @@ class HelicsBorder:
         broker: str,
         to: Collection[str],
         origins: Collection[str],
+        others: Collection[str],
         interface: str = "127.0.0.1",
     ) -> None:
         h = self._h = helics()
@@ -154,29 +155,22 @@ class HelicsBorder:
         h.helicsFederateInfoSetCoreInitString(info, init)
         h.helicsFederateInfoSetTimeProperty(info, h.HELICS_PROPERTY_TIME_DELTA, 1e-9)
         h.helicsFederateInfoSetFlagOption(info, h.HELICS_FLAG_TERMINATE_ON_ERROR, True)
+        h.helicsFederateInfoSetFlagOption(info, h.HELICS_FLAG_UNINTERRUPTIBLE, True)
         try:
             self._fed = h.helicsCreateCombinationFederate(name, info)
         except h.HelicsException as error:
             raise BorderError(f"partition '{name}' finds no broker at {broker}: {error}") from error
-        self._out, self._mail_out = (
-            {
-                other: h.helicsFederateRegisterGlobalPublication(
-                    self._fed, f"{name}{sign}{other}", h.HELICS_DATA_TYPE_RAW, ""
-                )
-                for other in to
-            }
-            for sign in (">", ">>")
-        )
-        self._in, self._mail_in = (
-            {
-                other: h.helicsFederateRegisterSubscription(self._fed, f"{other}{sign}{name}", "")
-                for other in origins
-            }
-            for sign in (">", ">>")
-        )
-        for subscription in self._in.values():
-            h.helicsInputSetOption(subscription, h.HELICS_HANDLE_OPTION_IGNORE_INTERRUPTS, 1)
-        self._sent, self._read = dict.fromkeys(to, 0), dict.fromkeys(origins, 0)
+        self._out = {other: self._publication(f"{name}>{other}") for other in to}
+        self._in = {other: self._subscription(f"{other}>{name}") for other in origins}
+        self._mail_out = {other: self._publication(f"{name}>>{other}") for other in others}
+        self._mail_in = {other: self._subscription(f"{other}>>{name}") for other in others}
+
+    def _publication(self, key: str) -> Any:
+        kind = self._h.HELICS_DATA_TYPE_RAW
+        return self._h.helicsFederateRegisterGlobalPublication(self._fed, key, kind, "")
+
+    def _subscription(self, key: str) -> Any:
+        return self._h.helicsFederateRegisterSubscription(self._fed, key, "")
 
     def agree(self, digest: str) -> None:
         """Enter the run, if the partitions it hears hold the same scenario and version.
@@ -188,10 +182,10 @@ class HelicsBorder:
         """
         h = self._h
         self._call(h.helicsFederateEnterInitializingMode, self._fed)
-        for other in self._mail_out:
-            self.tell(other, f"{self.name}\0{digest}".encode())
+        text = f"{self.name}\0{digest}".encode()
+        self.announce(dict.fromkeys(self._mail_out, text))
         self._call(h.helicsFederateEnterExecutingMode, self._fed)
-        for data in self.letters():
+        for data in self.plans():
             other, _, theirs = data.decode().partition("\0")
             if theirs != digest:
                 raise BorderError(
@@ -199,20 +193,21 @@ class HelicsBorder:
                     f"({digest} and {theirs})"
                 )
 
-    def request(self, key: int) -> int:
-        """Return the key granted."""
+    def request(self, key: int) -> None:
+        """Wait until all others have passed what is before a key.
+
+        Raises
+        ------
+        BorderError
+            If the federation has ended, or HELICS grants another time.
+        """
         seconds: float = self._call(self._h.helicsFederateRequestTime, self._fed, key / 1e9)
-        return round(seconds * 1e9)
+        if round(seconds * 1e9) != key:
+            raise BorderError(f"HELICS granted {seconds} s where {key / 1e9} s was asked for")
 
     def publish(self, to: str, block: bytes) -> None:
         """Send a block of signals."""
         self._call(self._h.helicsPublicationPublishBytes, self._out[to], block)
-
-    def tell(self, to: str, letters: bytes) -> None:
-        """Send messages."""
-        self._sent[to] += 1
-        data = _COUNT.pack(self._sent[to]) + letters
-        self._call(self._h.helicsPublicationPublishBytes, self._mail_out[to], data)
 
     def blocks(self) -> Mapping[str, bytes]:
         """Return blocks that are new."""
@@ -223,20 +218,25 @@ class HelicsBorder:
             if h.helicsInputIsUpdated(subscription)
         }
 
-    def letters(self) -> list[bytes]:
-        """Return messages that are new."""
+    def announce(self, plans: Mapping[str, bytes]) -> None:
+        """Say to each other partition what comes next."""
+        for other, plan in plans.items():
+            self._call(self._h.helicsPublicationPublishBytes, self._mail_out[other], plan)
+
+    def plans(self) -> Sequence[bytes]:
+        """Return what all others announced.
+
+        Raises
+        ------
+        BorderError
+            If one of them is missing.
+        """
         h = self._h
         found = []
-        for origin, subscription in self._mail_in.items():
-            if h.helicsInputIsUpdated(subscription):
-                data = bytes(h.helicsInputGetBytes(subscription))
-                (count,) = _COUNT.unpack_from(data)
-                self._read[origin] += 1
-                if count != self._read[origin]:
-                    raise BorderError(
-                        f"HELICS lost mail from '{origin}': {self._read[origin]} came, {count} sent"
-                    )
-                found.append(data[_COUNT.size :])
+        for other, subscription in self._mail_in.items():
+            if not h.helicsInputIsUpdated(subscription):
+                raise BorderError(f"nothing came from partition '{other}' in this round")
+            found.append(bytes(h.helicsInputGetBytes(subscription)))
         return found
 
     def fail(self, code: int, text: str) -> None:

@@ -10,6 +10,10 @@ in each instant; every level depends on it one microsecond delayed, so none can 
 instant before the conductor has ended the one before. That gives mosaik, which lets
 unconnected simulators run ahead of each other, one border between two instants.
 
+Foreign simulators of one ``group`` have a mosaik simulator each, inside a group of mosaik's:
+a delayed link among them is a weak one, so they step again within the instant until none of
+them sends a new value.
+
 mosaik's own store of outputs (``cache``) is off: it drops a value that a time-shifted link
 of the same instant still needs (`prune_dataflow_cache` of mosaik 3.6). Without it, an event
 for an entity that also has held inputs comes again at each later step (`merge_all` lets the
@@ -19,7 +23,9 @@ two share a dictionary), so messages are counted by wire.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -32,6 +38,7 @@ from gridmodel.federate import Message
 try:
     import mosaik_api_v3
     from mosaik.async_scenario import AsyncModelFactory, AsyncWorld, Entity
+    from mosaik.exceptions import SimulationError as SimulationError
     from mosaik.starters import PythonStarter
 except ImportError as error:
     raise MissingExtraError("mosaik", "the mosaik engine") from error
@@ -39,6 +46,8 @@ except ImportError as error:
 #: Model, entity and attributes besides those of the federates.
 SELF, GO, DONE = "(self)", "(go)", "(done)"
 CONDUCTOR = "(conductor)"
+#: Waits of a simulator before it is looked which were given up.
+_MOST_WAITS = 32
 #: What mosaik carries for a message port, in a list: instant of sending, sequence, message.
 Letter = tuple[int, int, Message]
 
@@ -54,6 +63,7 @@ class Wire:
     target_port: str
     delayed: bool
     messages: bool
+    loop: bool = False
 
     @property
     def attr(self) -> str:
@@ -67,6 +77,11 @@ class Wire:
         return arrival_us(message, sent_us, self.delayed, passed)
 
 
+def group_of(desk: Desk) -> str | None:
+    """Return the same-time group of a desk's federate, if it is in one."""
+    return getattr(desk.member.federate, "group", None)
+
+
 class Stage(Protocol):
     """What the simulators ask of the engine."""
 
@@ -78,8 +93,8 @@ class Stage(Protocol):
         """Put messages that came over a wire into an inbox."""
         ...
 
-    def end_instant(self, t_us: int) -> None:
-        """Take note that all of an instant has run."""
+    def end_instant(self, t_us: int) -> int | None:
+        """Take note that all of an instant has run; return the next one."""
         ...
 
 
@@ -99,7 +114,8 @@ class Level(mosaik_api_v3.Simulator):
     def __init__(self, desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage) -> None:
         self._desks = {desk.member.name: desk for desk in desks}
         self._wires = {wire.attr: wire for wire in wires}
-        self._heard = dict.fromkeys(self._wires, 0)  # sequence of the newest message
+        self._heard = dict.fromkeys(self._wires, 0)  # sequence of the newest
+        self._called: set[int] = set()  # desks that a loop asks to step again
         self._stage = stage
         self._said: dict[str, dict[str, Any]] = {}
         models = {model_of(desk): self._model(desk) for desk in desks}
@@ -112,7 +128,7 @@ class Level(mosaik_api_v3.Simulator):
             "public": True,
             "params": [],
             "attrs": attrs,
-            "trigger": [attr for attr, wire in wires.items() if wire.messages],
+            "trigger": [attr for attr, wire in wires.items() if wire.messages or wire.loop],
             "persistent": list(desk.slots),
             "non-persistent": [attr for attr in attrs if attr not in desk.slots],
         }
@@ -123,6 +139,7 @@ class Level(mosaik_api_v3.Simulator):
 
     def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
         """Take in what came, and let those have a turn whose time it is."""
+        self._called.clear()
         for by_attr in inputs.values():
             for attr, by_source in by_attr.items():
                 if attr in self._wires:
@@ -130,7 +147,7 @@ class Level(mosaik_api_v3.Simulator):
         self._said = {}
         for desk in self._desks.values():
             due = desk.next_us()
-            if due is not None and due <= time:
+            if (due is not None and due <= time) or desk.index in self._called:
                 self._said[model_of(desk)] = self._stage.turn(desk, time)
         if self._said:
             self._said[SELF] = {DONE: True}
@@ -138,12 +155,17 @@ class Level(mosaik_api_v3.Simulator):
 
     def _take_in(self, wire: Wire, by_source: Mapping[str, Any]) -> None:
         for value in by_source.values():
-            if not wire.messages:
-                if value is not None:  # nothing sent yet: the initial value stays
-                    wire.target.inputs[wire.target_port] = value
-            elif value[-1][1] > self._heard[wire.attr]:
-                self._heard[wire.attr] = value[-1][1]
-                self._stage.arrived(wire, value)
+            if wire.messages:
+                if value[-1][1] > self._heard[wire.attr]:
+                    self._heard[wire.attr] = value[-1][1]
+                    self._stage.arrived(wire, value)
+            elif wire.loop:
+                number, wire.target.inputs[wire.target_port] = value
+                if number > self._heard[wire.attr]:
+                    self._heard[wire.attr] = number
+                    self._called.add(wire.target.index)
+            elif value is not None:  # nothing sent yet: the initial value stays
+                wire.target.inputs[wire.target_port] = value
 
     def get_data(self, outputs: Any) -> Any:
         """Return what is new."""
@@ -162,9 +184,10 @@ class Conductor(mosaik_api_v3.Simulator):
         return [{"eid": model, "type": model}]
 
     def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
-        """End the instant."""
-        self._stage.end_instant(time)
-        return None
+        """End the instant; return the next."""
+        next_us = self._stage.end_instant(time)
+        drop_cancelled_waits(self.mosaik.world)  # type: ignore[attr-defined]
+        return next_us
 
     def get_data(self, outputs: Any) -> Any:
         """Return nothing; that it has run is all that counts."""
@@ -192,6 +215,16 @@ def first_us(desks: Iterable[Desk]) -> int | None:
     return min((due for desk in desks if (due := desk.next_us()) is not None), default=None)
 
 
+def rooms(desks: Sequence[Desk]) -> dict[str | None, dict[str, list[Desk]]]:
+    """Return the desks of each simulator that mosaik shall have: by group, then by name."""
+    found: dict[str | None, dict[str, list[Desk]]] = {}
+    for desk in desks:
+        group = group_of(desk)
+        name = f"level {desk.member.level}" if group is None else desk.member.name
+        found.setdefault(group, {}).setdefault(name, []).append(desk)
+    return found
+
+
 def play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
     """Let mosaik run desks until an instant.
 
@@ -208,18 +241,18 @@ async def _play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, unti
         conductor = await _start(world, CONDUCTOR, partial(Conductor, stage), until_us)
         (baton,) = await conductor.models[SELF].create(1)
         entities: dict[str, Entity] = {}
-        for level in sorted({desk.member.level for desk in desks}):
-            here = [desk for desk in desks if desk.member.level == level]
-            wires_in = [wire for wire in wires if wire.target in here]
-            due_us = first_us(here)
-            make = partial(Level, here, wires_in, stage)
-            simulator = await _start(
-                world, f"level {level}", make, until_us if due_us is None else due_us
-            )
-            for name, model in simulator.models.items():
-                (entities[name],) = await model.create(1)
-            world.connect_one(entities[SELF], baton, DONE)
-            world.connect_one(baton, entities[SELF], GO, time_shifted=1, initial_data=None)
+        for group, named in rooms(desks).items():
+            with nullcontext() if group is None else world.group(group):
+                for name, here in named.items():
+                    make = partial(Level, here, [w for w in wires if w.target in here], stage)
+                    due_us = first_us(here)
+                    begin_us = until_us if due_us is None else due_us
+                    simulator = await _start(world, name, make, begin_us)
+                    for model in simulator.models.values():
+                        (entities[model.name],) = await model.create(1)
+                    own = entities[SELF]
+                    world.connect_one(own, baton, DONE)
+                    world.connect_one(baton, own, GO, time_shifted=1, initial_data=None)
         for wire in wires:
             _connect(world, entities[model_of(wire.source)], entities[model_of(wire.target)], wire)
         await world.run(until_us, print_progress=False, lazy_stepping=False)
@@ -236,11 +269,26 @@ async def _start(
 
 def _connect(world: AsyncWorld, source: Entity, target: Entity, wire: Wire) -> None:
     options: dict[str, Any] = {}
-    if wire.delayed:
+    if wire.loop:
+        numbers = itertools.count(1)
+        options = {"weak": wire.delayed, "transform": lambda value: (next(numbers), value)}
+    elif wire.delayed:
         options["time_shifted"] = 1
         if not wire.messages:
             options["initial_data"] = None  # the desk has its value already
     world.connect_one(source, target, wire.source_port, wire.attr, **options)
+
+
+def drop_cancelled_waits(world: AsyncWorld) -> None:
+    """Drop waits that were given up.
+
+    mosaik 3.6 keeps each until its time has come, which for a simulator that only waits for
+    events is the end of the run, and looks through all of them several times a step.
+    """
+    for runner in world.compile(use_cache=True).values():
+        waits = getattr(runner.progress, "_futures", [])
+        if len(waits) > _MOST_WAITS:
+            waits[:] = [wait for wait in waits if not wait[-1].cancelled()]
 
 
 def raise_hidden(world: AsyncWorld) -> None:

@@ -235,6 +235,7 @@ class OnHelics:
 
     def resume(self, state: dict[str, Any], earlier: Path, at_us: int) -> None:
         """Let the partitions take over a snapshot when they start."""
+        snapshots.save(self._parts, at_us, state)
         self._resume = (earlier, at_us)
 
     def kpis(self) -> dict[str, Kpi]:
@@ -283,6 +284,8 @@ class OnHelics:
             assert profile is not None
             for row, total in report.get("totals", {}).items():
                 profile.totals[row] = Total(**total)
+            profile.sent |= report.get("sent", {})
+            profile.waits |= set(report.get("waits", []))
             profile.others += report.get("trace", [])
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cosim.engines.desk import Desk, filled
 from cosim.engines.embedded import in_hands, kpis_of
 from cosim.engines.engine import Between, Job
-from cosim.engines.mosaik_world import Letter, Wire, play
+from cosim.engines.mosaik_world import Letter, SimulationError, Wire, group_of, play
 from cosim.federation import Federation, Link
 from cosim.freeze import check_ports, freeze_message
 from cosim.recorder.recorder import Recorder
@@ -42,10 +44,14 @@ class OnMosaik:
             self._ways.setdefault((wire.source.member.name, wire.source_port), []).append(wire)
         for desk in self._desks:
             desk.record = self._recorder.writer(desk.index)
+            if group_of(desk) is not None:
+                vars(desk.member.federate)["same_time"] = True
             if job.profile is not None:
                 desk.step = job.profile.timed(desk.member.name, desk.step)
         #: Messages sent in this instant: by whom, on which port.
         self._sent: list[tuple[Desk, str, Letter]] = []
+        #: Signals of parts that may step again in this instant.
+        self._drafts: dict[int, tuple[Desk, dict[str, Any]]] = {}
         #: What mosaik holds over a border: delayed messages, by wire and sequence.
         self._flying: dict[tuple[int, int], Letter] = {}
         self._between: Between | None = None
@@ -65,9 +71,10 @@ class OnMosaik:
             given = link.initial if link.initial is not None else port.initial
             if given is not None:
                 target.inputs[port.name] = filled(sent, sent.shape or (), given)
+        loop = group_of(source) is not None and group_of(source) == group_of(target)
         return Wire(
             number, source, link.source_port, target, link.target_port, link.delayed,
-            isinstance(port, Messages),
+            isinstance(port, Messages), loop,
         )  # fmt: skip
 
     def run(self, until_us: int, between: Between) -> bool:
@@ -77,25 +84,36 @@ class OnMosaik:
         try:
             self._begin_instant()
             play(self._desks, self._wires, self, until_us)
+            self._check_end()
         except _Halt:
             return False
+        except SimulationError as error:  # such as a same-time loop that does not come to rest
+            raise FederateError(*self.where(), f"mosaik: {error}") from error
         finally:
             self._write_sent()
             self._land()
         self.now_us = until_us
         return True
 
-    def _begin_instant(self) -> None:
-        """Ask whether the next instant may begin."""
+    def _check_end(self) -> None:
+        """Refuse to take it for the end when mosaik has only stopped."""
+        for desk in self._desks:
+            due = desk.next_us()
+            if due is not None and due < self._until_us:
+                raise FederateError(desk.member.name, due, "mosaik ended before it could step")
+
+    def _begin_instant(self) -> int | None:
+        """Ask whether the next instant may begin; return it."""
         flying = (self._wires[number].arrival_us(f) for (number, _), f in self._flying.items())
         due = (desk.next_us() for desk in self._desks)
         t_us = min((t for t in (*due, *flying) if t is not None), default=None)
         if t_us is None or t_us >= self._until_us:
-            return
+            return None
         self.now_us = t_us
         if self._between is not None and not self._between(t_us):
             raise _Halt
         self.instants += 1
+        return t_us
 
     def turn(self, desk: Desk, t_us: int) -> dict[str, Any]:
         """Let a desk have its turn; return what its links carry, by output port."""
@@ -109,7 +127,10 @@ class OnMosaik:
             outlet = desk.outlets.get(port)
             if outlet is not None:
                 freeze, slot, _ = outlet
-                sent[port] = carried[port] = frozen = freeze(t_us, value)
+                frozen = freeze(t_us, value)
+                if slot.new_us == t_us and np.array_equal(slot.new, frozen):
+                    continue  # a loop has come to rest when nothing changes within an instant
+                sent[port] = carried[port] = frozen
                 slot.put(t_us, frozen)
             elif port in declared:
                 messages = [freeze_message(name, port, t_us, message) for message in value]
@@ -117,7 +138,9 @@ class OnMosaik:
                     carried[port] = self._post(desk, port, t_us, messages)
             else:
                 check_ports(name, t_us, outputs, declared)
-        if sent and desk.record is not None:
+        if sent and group_of(desk) is not None:
+            self._drafts.setdefault(desk.index, (desk, {}))[1].update(sent)
+        elif sent and desk.record is not None:
             desk.record(t_us, sent)
         return carried
 
@@ -144,10 +167,14 @@ class OnMosaik:
         arrival = wire.arrival_us(letter)
         wire.target.take(arrival, wire.source.index, sequence, wire.target_port, message)
 
-    def end_instant(self, t_us: int) -> None:
+    def end_instant(self, t_us: int) -> int | None:
         """Record what was sent, in the order of the clock's law, and ask to go on."""
+        for desk, sent in self._drafts.values():
+            if desk.record is not None:
+                desk.record(t_us, sent)
+        self._drafts.clear()
         self._write_sent()
-        self._begin_instant()
+        return self._begin_instant()
 
     def _write_sent(self) -> None:
         sent, self._sent = self._sent, []

@@ -3,11 +3,17 @@
 Inside, the in-process engine; at its border, stamped values and messages that something
 else carries. The border grants turns ``(instant, level)`` in one order for all
 partitions, so the clock's law holds across them.
+
+If only signals cross, each partition asks for its own turns. If messages cross, a turn
+may be earlier than a partition knows; then all go in *rounds*: at a turn everyone says
+when its next one is, a moment later everyone knows the first of these and asks for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import marshal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heappop
 from typing import Protocol
 
@@ -19,34 +25,52 @@ from cosim.federation import Federation
 from gridmodel.federate import Message
 
 #: Levels of an instant that a turn's key can tell apart.
-LEVELS = 128
+LEVELS = 64
 
 
 def key_of(t_us: int, level: int) -> int:
-    """Return the key of a turn: keys are ordered as turns are, and the first is not 0."""
-    return (t_us + 1) * LEVELS + level
+    """Return the key of a turn: keys are even, ordered as turns are, and the first is not 0."""
+    return ((t_us + 1) * LEVELS + level) * 2
 
 
 class Border(Protocol):
     """Carries bytes between partitions, and grants turns."""
 
-    def request(self, key: int) -> int:
-        """Return the key granted: the one asked for, or a lower one if a message came."""
-        ...
+    def request(self, key: int) -> None:
+        """Wait until all others have passed what is before a key."""
 
     def publish(self, to: str, block: bytes) -> None:
         """Send the block of signals to another partition."""
-
-    def tell(self, to: str, letters: bytes) -> None:
-        """Send messages to another partition."""
 
     def blocks(self) -> Mapping[str, bytes]:
         """Return blocks that are new, by partition of origin."""
         ...
 
-    def letters(self) -> list[bytes]:
-        """Return messages that are new."""
+    def announce(self, plans: Mapping[str, bytes]) -> None:
+        """Say to each other partition what comes next; in rounds only."""
+
+    def plans(self) -> Sequence[bytes]:
+        """Return what all others announced."""
         ...
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a partition asks of whoever runs it.
+
+    Parameters
+    ----------
+    between : callable
+        Called with each instant before it is run here; a false answer stops there.
+    barrier_us : callable
+        Tells the next instant before which all partitions meet. [us]
+    at_barrier : callable
+        Called when they have met.
+    """
+
+    between: Callable[[int], bool]
+    barrier_us: Callable[[], int | None]
+    at_barrier: Callable[[int], None]
 
 
 class Partition(InProcess):
@@ -85,50 +109,90 @@ class Partition(InProcess):
             for port, slot in desk.slots.items()
         }
         self._post_box: dict[str, list[Letter]] = {to: [] for to in self._out}
+        self._others = sorted(set(home.values()) - {name})
+        #: Whether messages cross anywhere, so that all partitions go in rounds.
+        self.in_rounds = any(crossing.message_links for crossing in ways.values())
 
-    def run_turns(
-        self,
-        until_us: int,
-        between: Callable[[int], bool],
-        barrier_us: Callable[[], int | None],
-        at_barrier: Callable[[int], None],
-    ) -> bool:
+    def run_turns(self, until_us: int, hooks: Hooks) -> bool:
         """Run all instants before ``until_us``, turn by granted turn.
 
         Parameters
         ----------
         until_us : int
             First instant that is not run. [us]
-        between : callable
-            Called with each instant before it is run here; a false answer stops there.
-        barrier_us : callable
-            Tells the next instant before which all partitions meet. [us]
-        at_barrier : callable
-            Called when they have met.
+        hooks : Hooks
+            What is done between instants.
+
+        Returns
+        -------
+        bool
+            Whether the end was reached.
         """
-        instant = -1
+        instant, key, stop = -1, 0, False
         while True:
-            barrier = barrier_us()
+            barrier = hooks.barrier_us()
             end_us = until_us if barrier is None else min(until_us, barrier)
             turn = self._next_turn(end_us)
             # The last key before an instant: what was sent before it has come by then.
-            want = key_of(end_us, 0) - 1 if turn is None else key_of(*turn)
-            if self._meet(want) < want:
-                continue
-            if turn is None:
+            want = key_of(end_us, 0) - 2 if turn is None else key_of(*turn)
+            if self.in_rounds:
+                key, stop = self._round(key, want, stop)
+                turn = self._next_turn(end_us)
+            else:
+                key = want
+            if stop:
+                return False
+            self._border.request(key)
+            self._take_in()
+            if key == key_of(end_us, 0) - 2:
                 if end_us == until_us:
                     self.now_us = until_us
                     return True
-                at_barrier(end_us)
-                continue
-            t_us, level = turn
-            if t_us != instant:
-                self.now_us = t_us
-                if not between(t_us):
-                    return False
-                instant = t_us
-                self.instants += 1
-            self._run_level(t_us, level)
+                hooks.at_barrier(end_us)
+            elif turn is not None and key == key_of(*turn):
+                t_us, level = turn
+                if t_us != instant:
+                    self.now_us = t_us
+                    stop = not hooks.between(t_us)
+                    if stop:
+                        if not self.in_rounds:
+                            return False
+                        continue  # tell the others first
+                    instant = t_us
+                    self.instants += 1
+                self._run_level(t_us, level)
+
+    def _round(self, key: int, want: int, stop: bool) -> tuple[int, bool]:
+        """Tell the others what comes next here; return the first turn of all, or a stop."""
+        wake = [
+            key_of(arrival, self.federation[target].level)
+            for letters in self._post_box.values()
+            for target, _, arrival, *_ in letters
+        ]
+        want = min([want, *wake])
+        empty = pack_letters([])
+        plans = {
+            to: marshal.dumps(
+                (want, stop, pack_letters(self._post_box[to]) if self._post_box.get(to) else empty)
+            )
+            for to in self._others
+        }
+        for letters in self._post_box.values():
+            letters.clear()
+        self._border.announce(plans)
+        self._border.request(key + 1)
+        self._take_in()
+        for plan in self._border.plans():
+            their_want, their_stop, data = marshal.loads(plan)
+            want, stop = min(want, their_want), stop or their_stop
+            for target, port, arrival, sender, sequence, message in unpack_letters(data):
+                self.deliver(self.desk(target), arrival, sender, sequence, port, message)
+        return want, stop
+
+    def _take_in(self) -> None:
+        """Put the signals that came into their slots."""
+        for origin, block in self._border.blocks().items():
+            self._in[origin].decode(block, self.imports)
 
     def _next_turn(self, end_us: int) -> tuple[int, int] | None:
         """Return the next instant and level of a member here, if before the end."""
@@ -139,16 +203,6 @@ class Partition(InProcess):
                 return (t_us, desk.member.level) if t_us < end_us else None
             heappop(self._heap)  # stale: it was woken earlier and has other plans now
         return None
-
-    def _meet(self, want: int) -> int:
-        """Ask for a turn and take in what came; return the key granted."""
-        granted = self._border.request(want)
-        for origin, block in self._border.blocks().items():
-            self._in[origin].decode(block, self.imports)
-        for data in self._border.letters():
-            for target, port, arrival, sender, sequence, message in unpack_letters(data):
-                self.deliver(self.desk(target), arrival, sender, sequence, port, message)
-        return granted
 
     def _run_level(self, t_us: int, level: int) -> None:
         """Let all members of a level that are due step, and send on what crosses."""
@@ -164,9 +218,6 @@ class Partition(InProcess):
         for to, crossing in self._out.items():
             if any(self._slots[key].new_us == t_us for key in crossing.signals):
                 self._border.publish(to, crossing.encode(self._slots))
-            if self._post_box[to]:
-                self._border.tell(to, pack_letters(self._post_box[to]))
-                self._post_box[to].clear()
 
     def _post(self, desk: Desk, port: str, t_us: int, message: Message) -> None:
         """Put a message into inboxes here and into the post to other partitions."""

@@ -25,7 +25,7 @@ from cosim import run_folder, snapshots
 from cosim.engines.crossing import crossings
 from cosim.engines.embedded import in_hands, kpis_of
 from cosim.engines.helics_border import BorderError, HelicsBorder
-from cosim.engines.partition import Partition
+from cosim.engines.partition import Hooks, Partition
 from cosim.pacer import Pacer, RealTimeConfig
 from cosim.profile import Profile
 from cosim.recorder.recorder import Recorder, record_error
@@ -131,13 +131,14 @@ class PartitionProcess:
             job.broker,
             [to for origin, to in ways if origin == job.name],
             [origin for origin, to in ways if to == job.name],
+            sorted(set(home.values()) - {job.name}),
             job.interface,
         )
         recorder = Recorder(self._folder, federation, self._scenario.config.record, job.name, own)
         partition = Partition(federation, home, job.name, border, recorder)
         self._watch(partition, border)
         if job.earlier is not None:
-            partition.restore(snapshots.load(Path(job.earlier), job.at_us))
+            partition.restore(snapshots.load(self._folder / PARTS, job.at_us))
             recorder.take_over(Path(job.earlier), job.at_us)
             self._next_snapshot_us = _after(job.at_us, job.snapshot_every_us)
         code, reason = self._drive(partition, border)
@@ -159,12 +160,12 @@ class PartitionProcess:
             if self._job.real_time is not None and self._profile is not None:
                 config = RealTimeConfig(**self._job.real_time)
                 self._pacer = Pacer(config, self._job.at_us, self._profile.slowest)
-            whole = partition.run_turns(
-                self._job.until_us,
+            hooks = Hooks(
                 lambda t_us: self._between(partition, t_us),
                 lambda: self._next_snapshot_us,
                 lambda t_us: self._meet(partition, t_us),
             )
+            whole = partition.run_turns(self._job.until_us, hooks)
         except FederateError as error:
             self._failure = {
                 "federate": error.federate,
@@ -185,7 +186,7 @@ class PartitionProcess:
             reason = str(record_error(error))
             border.fail(FAILED, reason)
             return FAILED, reason
-        if not whole and self._job.page is None:  # nobody else tells the others
+        if not whole and self._job.page is None and not partition.in_rounds:  # who else tells them
             border.fail(STOPPED, f"partition '{self._job.name}' was interrupted")
         return (DONE, "done") if whole else (STOPPED, "interrupted")
 
@@ -231,11 +232,10 @@ class PartitionProcess:
     def _time_waiting(self, border: HelicsBorder, profile: Profile) -> None:
         request, name = border.request, f"waiting in {self._job.name}"
 
-        def timed(key: int) -> int:
+        def timed(key: int) -> None:
             begin = time.perf_counter()
-            granted = request(key)
+            request(key)
             profile.waited(name, begin, time.perf_counter(), int(self._mine[NOW_US]))
-            return granted
 
         border.request = timed  # type: ignore[method-assign]
 
@@ -256,6 +256,8 @@ class PartitionProcess:
             "failure": self._failure,
             "lateness": self._pacer.lateness() if self._pacer is not None else None,
             "totals": {n: vars(t) for n, t in profile.totals.items()} if profile else {},
+            "sent": profile.sent if profile else {},
+            "waits": sorted(profile.waits) if profile else [],
             "trace": profile.events(self._job.row) if profile and self._job.profile else [],
         }
         run_folder.write_json(self._folder / PARTS / f"{self._job.name}.json", data)

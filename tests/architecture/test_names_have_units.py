@@ -20,6 +20,7 @@ PLAIN = {
     "max": "a bound, in the unit of its key figure",
     "initial": "in the unit of its port",
     "ct_ratio": "a ratio of turns",
+    "scale": "our unit by theirs",
     "factor": "a ratio of two times",
     "values": "in the unit of their port",
 }

@@ -1,0 +1,183 @@
+"""The mosaik engine obeys the clock's law, stops at borders, and tells what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cosim.engines.embedded import Embedded
+from cosim.engines.engine import Job
+from cosim.run import FAILED, INTERRUPTED, RunOptions, run
+from cosim.scenario.build import Scenario
+from tests.conftest import ROOT
+from tests.cosim.engines.random_federations import built
+from tests.cosim.parts import counter, watcher
+from tests.cosim.scenarios import scenario
+
+pytest.importorskip("mosaik")
+
+from mosaik_api_v3.connection import RemoteException
+
+from cosim.engines.on_mosaik import OnMosaik
+
+S = 1_000_000
+
+
+def watched(**links: Any) -> tuple[Scenario, Any]:
+    sink = watcher(10)
+    parts = {"source": counter(15), "sink": sink, "other": counter(4)}
+    text = "source.n_kw -> sink.x_kw"
+    return scenario(parts, f"~{text}" if links.get("delayed") else text), sink
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_a_delayed_value_survives_that_mosaik_would_drop(tmp_path, delayed):
+    # At 30 source and sink step both; mosaik with its own store forgets the value of 15
+    # before the sink has read it.
+    wired, sink = watched(delayed=delayed)
+    engine = OnMosaik(Job(wired, tmp_path))
+    engine.run(61, lambda t_us: True)
+    engine.close()
+    sent = {0: 1.0, 15: 2.0, 30: 3.0, 45: 4.0, 60: 5.0}
+    for t_us, value in sink.seen:
+        allowed = [v for t, v in sent.items() if (t < t_us if delayed else t <= t_us)]
+        assert value == (allowed[-1] if allowed else 0.0)
+    assert [t_us for t_us, _ in sink.seen] == list(range(0, 61, 10))
+
+
+def test_borders_come_in_order_and_a_run_stops_at_one_and_goes_on(tmp_path):
+    wired, sink = watched()
+    engine = OnMosaik(Job(wired, tmp_path))
+    asked: list[int] = []
+
+    def between(t_us: int) -> bool:
+        # Nobody has run ahead: all that any part has done is before the border.
+        assert all(t < t_us for t, _ in sink.seen)
+        asked.append(t_us)
+        return t_us < 30
+
+    assert not engine.run(100, between)
+    assert asked == sorted({*range(0, 31, 10), *range(0, 31, 15), *range(0, 31, 4)})
+    assert engine.now_us == 30
+    assert [t for t, _ in sink.seen] == [0, 10, 20]
+    assert engine.run(61, lambda t_us: True)
+    assert [t for t, _ in sink.seen] == [0, 10, 20, 30, 40, 50, 60]
+    engine.close()
+
+
+def test_an_instant_counts_as_in_process(tmp_path):
+    counts = []
+    for number, make in enumerate((Embedded, OnMosaik)):
+        wired, _ = watched()
+        engine = make(Job(wired, tmp_path / str(number)))
+        engine.run(1000, lambda t_us: True)
+        counts.append((engine.instants, engine.steps, engine.now_us))
+        engine.close()
+    assert counts[0] == counts[1]
+
+
+DRILLS = [
+    # how, a word of the text
+    ("raise", "ZeroDivisionError: a drill"),
+    ("exit", "SystemExit: 3"),
+    ("nan", "is nan"),
+    ("shape", "sent"),
+    ("port", "undeclared ports"),
+    ("backwards", "not after"),
+    ("numpy_int", "whole number of us"),
+    ("hang", "stall_timeout_s"),
+]
+
+
+@pytest.mark.parametrize(("how", "text"), DRILLS)
+def test_a_part_that_fails_ends_the_run_with_its_name_and_instant(tmp_path, how, text):
+    says = [{"port": "out", "t_s": 1.0, "count": 2}, {"port": "out", "t_s": 4.0}]
+    good = {"model": "scripted", "period_s": 1.0, "outputs": {"o_kw": {}}, "says": says}
+    bad = {**good, "drill": {"t_s": 5.0, "how": how}}
+    data = {
+        "feedertwin": 1, "name": "drill", "duration_h": 0.01, "stall_timeout_s": 1.0,
+        "federates": {"good": good, "bad": bad},
+    }  # fmt: skip
+    began = time.monotonic()
+    result = run(built(tmp_path, data), RunOptions(tmp_path, engine="mosaik"))
+    assert time.monotonic() - began < 6.0
+    assert result.code == FAILED
+    assert "'bad' at t = 5.000000 s" in result.reason
+    assert text in result.reason
+    table = pq.read_table(result.folder / "signals" / "bad.parquet")
+    assert table["t_us"].to_pylist() == [k * S for k in range(5)]
+    assert pq.read_table(result.folder / "messages.parquet").num_rows == 6
+    failure = json.loads((result.folder / "failure.json").read_text())
+    assert failure["state"]["_steps"] == 6
+
+
+def test_an_overrun_of_the_pace_ends_the_run(tmp_path):
+    slow = {"factor": 1e-9, "deadline_ms": 1e-6, "overrun": "stop"}
+    part = {"model": "scripted", "period_s": 1.0, "outputs": {"o_kw": {}}}
+    data = {
+        "feedertwin": 1, "name": "pace", "duration_h": 0.01, "real_time": slow,
+        "federates": {"a": part},
+    }  # fmt: skip
+    result = run(built(tmp_path, data), RunOptions(tmp_path, engine="mosaik"))
+    assert result.code == FAILED
+    assert "real_time.deadline_ms" in result.reason
+
+
+def test_an_interrupt_ends_at_a_border(tmp_path):
+    part = {"model": "scripted", "period_s": 1.0, "outputs": {"o_kw": {}}}
+    data = {
+        "feedertwin": 1, "name": "long", "duration_h": 1000.0,
+        "federates": {"a": part, "b": {**part, "period_s": 2.0}},
+    }  # fmt: skip
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    result = run(built(tmp_path, data), RunOptions(tmp_path, engine="mosaik"))
+    assert result.code == INTERRUPTED
+    rows = pq.read_table(result.folder / "signals" / "a.parquet").num_rows
+    assert rows == result.t_us // S
+
+
+def test_what_mosaik_keeps_to_itself_is_raised(tmp_path):
+    wired, _ = watched()
+    engine = OnMosaik(Job(wired, tmp_path))
+
+    def turn(desk, t_us):  # mosaik logs this one and returns as if all were well
+        raise RemoteException("ValueError", "p_kw is NaN", "traceback")
+
+    engine.turn = turn
+    with pytest.raises(RemoteException, match="p_kw is NaN"):
+        engine.run(100, lambda t_us: True)
+    engine.close()
+
+
+def told_by(code: str) -> str:
+    """What a fresh Python prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_without_mosaik_the_line_that_installs_it_is_told():
+    code = """
+import sys
+sys.modules["mosaik_api_v3"] = None
+from cosim import registry
+from gridmodel.errors import MissingExtraError
+try:
+    registry.load(registry.ENGINES, "mosaik")
+except MissingExtraError as error:
+    print(error)
+"""
+    assert 'pip install "feedertwin[mosaik]"' in told_by(code)
+
+
+def test_mosaik_is_imported_only_when_it_is_asked_for():
+    code = "import sys, cosim.run, cosim.cli; print({'mosaik', 'mosaik_api_v3'} & set(sys.modules))"
+    assert told_by(code).strip() == "set()"
