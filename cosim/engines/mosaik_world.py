@@ -155,6 +155,8 @@ class Level(mosaik_api_v3.Simulator):
 
     def _take_in(self, wire: Wire, by_source: Mapping[str, Any]) -> None:
         for value in by_source.values():
+            if value is None:  # nothing sent yet: the initial value stays
+                continue
             if wire.messages:
                 if value[-1][1] > self._heard[wire.attr]:
                     self._heard[wire.attr] = value[-1][1]
@@ -164,7 +166,7 @@ class Level(mosaik_api_v3.Simulator):
                 if number > self._heard[wire.attr]:
                     self._heard[wire.attr] = number
                     self._called.add(wire.target.index)
-            elif value is not None:  # nothing sent yet: the initial value stays
+            else:
                 wire.target.inputs[wire.target_port] = value
 
     def get_data(self, outputs: Any) -> Any:

@@ -94,6 +94,7 @@ def test_two_partitions_record_the_bytes_of_one_process(tmp_path):
     assert list(plain.kpis) == list(parted.kpis)
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_partitions_is_one_of_a_process_and_either_goes_on_on_the_other(tmp_path):
     whole = go(tmp_path, engine="in_process")
     parted = go(tmp_path, 30.0, snapshot_every_us=7 * S)
@@ -118,6 +119,7 @@ DRILLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "text"), DRILLS)
 def test_a_fault_in_a_partition_ends_the_run_with_federate_and_instant(tmp_path, how, text):
     before = children()
@@ -132,6 +134,7 @@ def test_a_fault_in_a_partition_ends_the_run_with_federate_and_instant(tmp_path,
     assert_nothing_left(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "text"), [("hang", "did not come back"), ("stop", "is stopped")])
 def test_a_hang_ends_the_run_within_the_stall_timeout(tmp_path, how, text):
     before = children()
@@ -143,6 +146,7 @@ def test_a_hang_ends_the_run_within_the_stall_timeout(tmp_path, how, text):
     assert_nothing_left(before)
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_all_partitions_at_a_border(tmp_path):
     before = children()
     done = threading.Timer(4.0, os.kill, (os.getpid(), signal.SIGINT))
@@ -158,6 +162,7 @@ def test_an_interrupt_ends_all_partitions_at_a_border(tmp_path):
     assert_nothing_left(before)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_meet(tmp_path):
     code = (
         "import sys; from pathlib import Path; from cosim.run import *; "
@@ -190,6 +195,7 @@ def test_a_port_that_is_taken_is_named():
             HelicsBroker(1, port)
 
 
+@pytest.mark.slow
 def test_partitions_with_different_scenarios_refuse_each_other(tmp_path):
     from cosim.engines.helics_border import HelicsBroker, free_port
     from cosim.engines.partition_process import PartitionJob

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.cosim.engines.test_on_helics import TWO, go
 
 pytest.importorskip("helics")
+pytestmark = pytest.mark.slow
 
 HOSTS = {"broker": "10.213.77.1", "left": "10.213.77.2", "right": "10.213.77.3"}
 BRIDGE = "ftbr0"
