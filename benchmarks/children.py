@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,17 @@ class Ran:
         return taken[-1] - taken[0]
 
 
-def feedertwin(*arguments: str, phase: Callable[[], str] = lambda: LOOP) -> Ran:
-    """Run the command line in a child; ``phase`` tells how far it is.
+def feedertwin(*arguments: str, phase: Callable[[], str] = lambda: LOOP, cold: bool = False) -> Ran:
+    """Run the command line in a child.
+
+    Parameters
+    ----------
+    arguments : str
+        Of the command line.
+    phase : callable
+        Tells how far it is.
+    cold : bool
+        Without the kernels that earlier runs have compiled.
 
     Raises
     ------
@@ -74,13 +84,17 @@ def feedertwin(*arguments: str, phase: Callable[[], str] = lambda: LOOP) -> Ran:
     """
     looks: list[Look] = []
     begin = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", "cosim", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    ) as child:
+    with (
+        tempfile.TemporaryDirectory() as empty,
+        subprocess.Popen(
+            [sys.executable, "-m", "cosim", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "NUMBA_CACHE_DIR": empty} if cold else None,
+        ) as child,
+    ):
         process = psutil.Process(child.pid)
         while child.poll() is None:
             try:
@@ -104,7 +118,7 @@ def _look(process: psutil.Process, begin: float, phase: str) -> Look:
     return Look(time.perf_counter() - begin, cpu.user + cpu.system, memory.rss / MB, phase)
 
 
-def run(scenario: Path, until_h: float) -> dict[str, Any]:
+def run(scenario: Path, until_h: float, cold: bool = False) -> dict[str, Any]:
     """Run a scenario in a child; return what that took and what it left."""
     with tempfile.TemporaryDirectory() as place:
         out = Path(place)
@@ -116,7 +130,7 @@ def run(scenario: Path, until_h: float) -> dict[str, Any]:
 
         ran = feedertwin(
             "run", str(scenario), "--until", f"{until_h:g}h", "--out", str(out), "--json",
-            phase=phase,
+            phase=phase, cold=cold,
         )  # fmt: skip
         folder = Path(json.loads(ran.text)["run"])
         record = json.loads((folder / "run.json").read_text())

@@ -19,6 +19,7 @@ SECTIONS = {
     "commands": "test_street.py::test_commands",
     "engine": "test_engine.py::test_engine",
     "mosaik": "test_engine.py::test_mosaik",
+    "partitions": "test_partitions.py::test_partitions",
     "neighbourhood": "test_neighbourhood.py::test_neighbourhood",
 }
 Results = dict[str, dict[str, Any]]

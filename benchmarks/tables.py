@@ -24,9 +24,9 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("record_mb_per_h", "record [MB per simulated h]", "{:.2f}"),
     ),
     "commands": (
-        ("command", "command", "`{}`"),
-        ("wall_s", "time [s]", "{:.2f}"),
-        ("cpu_s", "processor time [s]", "{:.2f}"),
+        ("command", "command", "{}"),
+        ("command_s", "time [s]", "{:.2f}"),
+        ("command_cpu_s", "processor time [s]", "{:.2f}"),
         ("peak_mb", "peak memory [MB]", "{:.0f}"),
     ),
     "engine": (
@@ -42,6 +42,11 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         *((name, name, "{:,.3g}") for name in SETUPS),
         ("ratio", "times the fastest", "{:,.0f}"),
         ("ratio_defaults", "times the defaults", "{:,.0f}"),
+    ),
+    "partitions": (
+        ("way", "1,000 numbers each way", "{}"),
+        ("instants_per_s", "instants/s", "{:,.0f}"),
+        ("of_ours", "feedertwin is times that", "{:.2f}"),
     ),
     "neighbourhood": (
         ("houses", "houses", "{:,}"),

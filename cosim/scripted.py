@@ -11,6 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
+from math import prod
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -132,6 +134,7 @@ class Scripted(Federate):
             *(_signal(name, given) for name, given in config.outputs.items()),
             *(Messages(name) for name in said),
         )
+        self._names = sorted(config.inputs)
         self._steps = 0
         self._heard = 0
         self._sum = 0
@@ -168,10 +171,9 @@ class Scripted(Federate):
     def _take_in(self, t_us: int, inputs: Inputs) -> None:
         self._steps += 1
         figure = 31 * self._sum + t_us % _MODULUS
-        for name in sorted(inputs):
+        for name in self._names:
             flat = np.asarray(inputs[name], dtype=np.float64).ravel()
-            weights = np.arange(1, len(flat) + 1)
-            figure = 31 * figure + int(np.rint(flat * 8.0) @ weights)
+            figure = 31 * figure + int(np.rint(flat * 8.0) @ _counting(len(flat), 1))
         for name in self._config.hears:
             for message in inputs.messages[name]:
                 self._heard += 1
@@ -185,11 +187,11 @@ class Scripted(Federate):
                 value: float = given.values[(self._steps - 1) % len(given.values)]
             else:
                 value = (self._sum * (number + 1)) % _MODULUS / 8.0
-            count = int(np.prod(given.shape)) if given.shape else 1
-            array: NDArray[Any] = (
-                (np.arange(count) + value).astype(DTYPES[given.dtype]).reshape(given.shape)
-            )
-            outputs[name] = array if given.shape else DTYPES[given.dtype](value)
+            if not given.shape:
+                outputs[name] = DTYPES[given.dtype](value)
+                continue
+            counted = _counting(prod(given.shape), 0) + value
+            outputs[name] = counted.astype(DTYPES[given.dtype]).reshape(given.shape)
         return outputs
 
     def _speak(self, t_us: int, inputs: Inputs, outputs: dict[str, Any]) -> None:
@@ -225,6 +227,14 @@ class Scripted(Federate):
             Kpi("heard_count", self._heard, "messages heard"),
             Kpi("figure_count", self._sum, "depends on everything it saw"),
         )
+
+
+@cache
+def _counting(count: int, first: int) -> NDArray[np.float64]:
+    """Return the numbers from ``first`` on."""
+    numbers = np.arange(first, first + count, dtype=np.float64)
+    numbers.setflags(write=False)
+    return numbers
 
 
 def _signal(name: str, given: ScriptedSignal) -> Signal:

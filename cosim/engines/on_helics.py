@@ -32,7 +32,7 @@ from cosim.engines.partition import LEVELS, key_of
 from cosim.engines.partition_process import PARTS, PartitionJob
 from cosim.profile import Total
 from cosim.recorder.compact import LIVE, RANKS
-from gridmodel.errors import Fault, FederateError, ScenarioError
+from gridmodel.errors import Fault, FederateError, RunError, ScenarioError
 from gridmodel.kpi import Kpi
 
 _POLL_S = 0.02
@@ -230,8 +230,14 @@ class OnHelics:
                     p.unlink()
 
     def snapshot(self) -> dict[str, Any]:
-        """Partitions save their own parts; there is nothing to save here."""
-        raise NotImplementedError("partitions save their own parts of a snapshot")
+        """Refuse: partitions save their own parts, when all of them meet.
+
+        Raises
+        ------
+        RunError
+            Always.
+        """
+        raise RunError("a run in partitions is saved by --snapshot-every only")
 
     def resume(self, state: dict[str, Any], earlier: Path, at_us: int) -> None:
         """Let the partitions take over a snapshot when they start."""

@@ -114,7 +114,7 @@ class PartitionProcess:
         self._scenario = load(Path(job.scenario), job.overrides)
         self._folder = Path(job.folder)
         self._page = _page(job)
-        self._mine = self._page[job.row]
+        self._mine, self._parents = self._page[job.row], self._page[0]
         self._next_snapshot_us = job.snapshot_every_us
         self._profile = Profile(process=job.name) if job.profile or job.real_time else None
         self._pacer: Pacer | None = None
@@ -199,7 +199,7 @@ class PartitionProcess:
         mine[NOW_US], mine[INSTANTS], mine[STEPS] = t_us, partition.instants, partition.steps
         if self._pacer is not None:
             self._pacer.wait(t_us)
-        return not (self._page[0][0] or self._stop())
+        return not (self._parents[0] or self._stop())
 
     def _meet(self, partition: Partition, t_us: int) -> None:
         """Save this part of a snapshot."""
@@ -273,7 +273,8 @@ def _page(job: PartitionJob) -> Any:
     """Return the page shared with the parent, or one of its own."""
     if job.page is None:
         return np.zeros((job.rows, COLUMNS), dtype=np.int64)
-    return np.memmap(job.page, np.int64, "r+", shape=(job.rows, COLUMNS))
+    page = np.memmap(job.page, np.int64, "r+", shape=(job.rows, COLUMNS))
+    return np.asarray(page)  # a plain view is written to faster
 
 
 def main() -> None:

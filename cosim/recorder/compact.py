@@ -18,7 +18,7 @@ SIGNALS, LIVE, MESSAGES = "signals", "live", "messages"
 #: File in the live folder: senders in the order of their turns, where several write.
 RANKS = "_ranks"
 #: Rows of a group; fixed, so that the bytes do not depend on how the rows arrived.
-GROUP_ROWS = 16_384
+GROUP_ROWS, GROUP_VALUES, LEAST_ROWS = 16_384, 2**21, 512
 
 
 def compact(folder: Path) -> int:
@@ -56,6 +56,11 @@ def compact(folder: Path) -> int:
     return rows
 
 
+def group_rows(schema: pa.Schema) -> int:
+    """Return the rows of a group: a wide table has fewer, so memory does not grow with it."""
+    return max(min(GROUP_ROWS, GROUP_VALUES // len(schema)), LEAST_ROWS)
+
+
 def _in_order(live: Path, stems: list[Path]) -> Iterator[pa.RecordBatch]:
     """Yield messages of one table as they are; of several, in the order of one."""
     if not (live / RANKS).exists():
@@ -84,7 +89,7 @@ def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> 
     ) as writer:
         for table in _groups(schema, batches):
             # One chunk a column, or page borders would tell how the rows arrived.
-            writer.write_table(table.combine_chunks(), row_group_size=GROUP_ROWS)
+            writer.write_table(table.combine_chunks(), row_group_size=group_rows(schema))
             rows += table.num_rows
     part.replace(path)
     return rows
@@ -92,17 +97,18 @@ def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> 
 
 def _groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Yield the rows of batches in tables of equal length."""
+    rows = group_rows(schema)
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
-        if count >= GROUP_ROWS:
+        if count >= rows:
             table = pa.Table.from_batches(waiting, schema)
-            while count >= GROUP_ROWS:
-                yield table.slice(0, GROUP_ROWS)
-                table = table.slice(GROUP_ROWS)
-                count -= GROUP_ROWS
+            while count >= rows:
+                yield table.slice(0, rows)
+                table = table.slice(rows)
+                count -= rows
             waiting = table.to_batches()
     if count:
         yield pa.Table.from_batches(waiting, schema)
@@ -137,7 +143,7 @@ def live_batches(folder: Path, name: str) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
         layout = Layout.from_json(file.schema_arrow.metadata[b"layout"])
         schema = layout.stream_schema()
-        for batch in file.iter_batches(GROUP_ROWS):
+        for batch in file.iter_batches(group_rows(file.schema_arrow)):
             yield pa.record_batch(_lists(batch, layout), schema=schema)
 
 

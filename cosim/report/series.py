@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cosim.recorder.compact import SIGNALS
+from cosim.recorder.compact import SIGNALS, group_rows
 from cosim.recorder.layout import TIME
 
 Array = NDArray[np.float64]
@@ -69,7 +69,7 @@ def read(run: Path, signal: str, until_us: int) -> Series | None:
             return None
         unit = (schema.field(names[0]).metadata or {}).get(b"unit", b"").decode()
         bins = _Bins(len(names), until_us)
-        for batch in file.iter_batches(columns=[TIME, *names]):
+        for batch in file.iter_batches(group_rows(schema), columns=[TIME, *names]):
             values = [batch.column(n).to_numpy(zero_copy_only=False) for n in names]
             bins.add(batch.column(TIME).to_numpy(), np.array(values, dtype=np.float64))
     short = tuple(name.removeprefix(f"{port}.") for name in names)

@@ -314,7 +314,7 @@ def test_mosaik_csv_gives_its_rows(tmp_path, engine):
 
 @ENGINES
 @needs("mosaik_hdf5", "mosaik-hdf5")
-@pytest.mark.filterwarnings("ignore:The mosaik-api package has been superceded")
+@pytest.mark.filterwarnings("ignore:The mosaik-api package has been")
 def test_mosaik_hdf5_stores_what_we_send(tmp_path, engine):
     import h5py
 

@@ -144,7 +144,7 @@ def test_a_part_on_a_network_is_built_from_its_file():
     ("params", "text"),
     [
         ({"model": "battery"}, "e_kwh"),
-        ({"model": "battery", "confg": {}}, "Did you mean 'config'"),
+        ({"model": "battery", "conf": {}}, "Did you mean 'config'"),
         ({"model": "opendss", "config": {"anchor_house": "a"}}, "needs a network file"),
         ({"model": "battery", "time_resolution": 1e-7}, "whole number of microseconds"),
     ],

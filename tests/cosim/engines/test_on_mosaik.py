@@ -14,12 +14,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from cosim import snapshots
 from cosim.engines.embedded import Embedded
 from cosim.engines.engine import Job
 from cosim.run import FAILED, INTERRUPTED, RunOptions, run
 from cosim.scenario.build import Scenario
 from tests.conftest import ROOT
 from tests.cosim.engines.random_federations import built
+from tests.cosim.engines.test_same_bytes import record
 from tests.cosim.parts import counter, watcher
 from tests.cosim.scenarios import scenario
 
@@ -181,3 +183,44 @@ except MissingExtraError as error:
 def test_mosaik_is_imported_only_when_it_is_asked_for():
     code = "import sys, cosim.run, cosim.cli; print({'mosaik', 'mosaik_api_v3'} & set(sys.modules))"
     assert told_by(code).strip() == "set()"
+
+
+TALK = {
+    "period_s": 1.0,
+    "outputs": {"o_kw": {}},
+    "says": [{"port": "out", "t_s": float(t), "after_s": 2.5} for t in (1, 2, 4)],
+}
+SLOW = {
+    "period_s": 4.0,
+    "inputs": {"i_kw": {}, "j_kw": {}},
+    "outputs": {"p_kw": {}},
+    "hears": ["in"],
+}
+SLEEPY = {
+    "feedertwin": 1, "name": "sleepy", "duration_h": 13 / 3600,
+    "federates": {
+        "a": {"model": "scripted", **TALK},
+        "b": {"model": "scripted", **SLOW},
+        "c": {"model": "scripted", "first_s": None, "hears": ["in"], "outputs": {"q_kw": {}}},
+    },
+    "links": [
+        "a.o_kw -> b.i_kw",
+        {"link": "a.o_kw -> b.j_kw", "delayed": True},
+        {"link": "a.out -> b.in", "delayed": True},
+        {"link": "a.out -> c.in", "delayed": True},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("second", ["in_process", "mosaik"])
+@pytest.mark.parametrize("first", ["in_process", "mosaik"])
+def test_what_is_on_its_way_to_a_part_that_sleeps_is_in_the_snapshot(tmp_path, first, second):
+    wanted = record(run(built(tmp_path, SLEEPY), RunOptions(tmp_path / "whole")).folder)
+    options = RunOptions(tmp_path / "cut", engine=first, snapshot_every_us=S)
+    cut = run(built(tmp_path, SLEEPY), options).folder
+    known = snapshots.instants(cut)
+    assert known == [k * S for k in range(1, 13)]
+    for at_us in known:
+        chosen = RunOptions(tmp_path / "rest", engine=second)
+        rest = run(built(tmp_path, SLEEPY), chosen, None, (cut, at_us))
+        assert record(rest.folder) == wanted, at_us

@@ -1,0 +1,40 @@
+"""Partitions over HELICS beside a hand-written loop and mosaik's own processes."""
+
+from __future__ import annotations
+
+from functools import partial
+from statistics import median
+
+from benchmarks.partitions import by_hand, feedertwin, mosaik_cmd
+from benchmarks.rounds import Bench, ratio
+
+WIDTH = 1_000
+
+
+def test_partitions(bench: Bench, quick: bool) -> None:
+    """Instants a second of two processes with 1,000 numbers each way."""
+    part = 10 if quick else 1
+    found = bench.alternate(
+        {
+            "feedertwin": partial(feedertwin, WIDTH, 4_000 // part),
+            "by hand": partial(by_hand, WIDTH, 3_000 // part),
+            "mosaik": partial(mosaik_cmd, WIDTH, 600 // part),
+        },
+        rounds=3,
+    )
+    ours = found["feedertwin"]
+    bench.keep(
+        [
+            {"way": "feedertwin, two partitions", "instants_per_s": median(ours), "of_ours": 1.0},
+            {
+                "way": "two hand-written HELICS federates, raw payloads",
+                "instants_per_s": median(found["by hand"]),
+                "of_ours": ratio(ours, found["by hand"]),
+            },
+            {
+                "way": "two mosaik simulators, `cmd`",
+                "instants_per_s": median(found["mosaik"]),
+                "of_ours": ratio(ours, found["mosaik"]),
+            },
+        ]
+    )
