@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from heapq import heappop, heappush, heapreplace
 from typing import Any
 
-from cosim.clock import Slot, arrival_us
+from cosim.clock import BEFORE, Slot, arrival_us
 from cosim.engines.desk import Desk, Recorder, filled, set_slot
 from cosim.federation import Federation, Link
 from cosim.freeze import check_ports, freeze_message
@@ -207,3 +207,9 @@ class InProcess:
             self._schedule(desk)
             for arrival, *_ in desk.inbox:
                 heappush(self._heap, (arrival, desk.rank))
+        # Where it was saved, a link may have crossed two processes and been read at the next
+        # turn only; here what was sent is in the reader's inputs at once.
+        for desk in self.desks:
+            for _, slot, targets in desk.outlets.values():
+                for inputs, port in targets if slot.new_us != BEFORE else ():
+                    inputs[port] = slot.new
