@@ -92,6 +92,7 @@ def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> 
             writer.write_table(table.combine_chunks(), row_group_size=group_rows(schema))
             rows += table.num_rows
     part.replace(path)
+    pa.default_memory_pool().release_unused()  # or it keeps what the widest table needed
     return rows
 
 
