@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from statistics import median
 
+from benchmarks import adapter
 from benchmarks.partitions import by_hand, feedertwin, mosaik_cmd
 from benchmarks.rounds import Bench, ratio
 
@@ -19,6 +20,8 @@ def test_partitions(bench: Bench, quick: bool) -> None:
             "feedertwin": partial(feedertwin, WIDTH, 4_000 // part),
             "by hand": partial(by_hand, WIDTH, 3_000 // part),
             "mosaik": partial(mosaik_cmd, WIDTH, 600 // part),
+            "engine mosaik": partial(adapter.engine, WIDTH, 3_000 // part),
+            "mosaik by hand": partial(adapter.by_hand, WIDTH, 3_000 // part),
         },
         rounds=3,
     )
@@ -35,6 +38,15 @@ def test_partitions(bench: Bench, quick: bool) -> None:
                 "way": "two mosaik simulators, `cmd`",
                 "instants_per_s": median(found["mosaik"]),
                 "of_ours": ratio(ours, found["mosaik"]),
+            },
+            {
+                "way": "engine `mosaik`, one process",
+                "instants_per_s": median(found["engine mosaik"]),
+            },
+            {
+                "way": "two hand-written mosaik simulators, one process",
+                "instants_per_s": median(found["mosaik by hand"]),
+                "of_ours": ratio(found["engine mosaik"], found["mosaik by hand"]),
             },
         ]
     )
