@@ -10,6 +10,8 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from struct import Struct
 from typing import Any
 
@@ -53,31 +55,38 @@ class _Field:
             slot.put(*self._read(block, at))
         return end
 
-    @property
-    def _count(self) -> int:
-        return int(np.prod([length or 0 for length in self.signal.shape or ()]))
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(length or 0 for length in self.signal.shape or ())
 
-    @property
+    @cached_property
+    def _count(self) -> int:
+        return prod(self._shape)
+
+    @cached_property
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(_CODES[self.signal.dtype])
+
+    @cached_property
     def length(self) -> int:
         """Bytes in a block."""
-        size = np.dtype(_CODES[self.signal.dtype]).itemsize * self._count
+        size = self._dtype.itemsize * self._count
         return (_STAMP.size + size) * (2 if self.with_old else 1)
 
     def _value(self, stamp: int, value: Any) -> bytes:
         if stamp == BEFORE:
             value = np.zeros(self._count)
-        return _STAMP.pack(stamp) + np.asarray(value, _CODES[self.signal.dtype]).tobytes()
+        return _STAMP.pack(stamp) + np.asarray(value, self._dtype).tobytes()
 
     def _read(self, block: bytes, at: int) -> tuple[int, Any]:
         (stamp,) = _STAMP.unpack_from(block, at)
         if stamp == BEFORE:
             return stamp, None
-        array = np.frombuffer(
-            block, _CODES[self.signal.dtype], self._count, at + _STAMP.size
-        )  # read-only, as the bytes are
+        # Read-only, as the bytes are.
+        array = np.frombuffer(block, self._dtype, self._count, at + _STAMP.size)
         if self.signal.shape == ():
             return stamp, self.signal.dtype(array[0])
-        return stamp, array.reshape([length or 0 for length in self.signal.shape or ()])
+        return stamp, array.reshape(self._shape)
 
 
 class Crossing:
@@ -109,7 +118,7 @@ class Crossing:
             assert isinstance(signal, Signal)
             self._fields.append(_Field(name, port, signal, with_old))
 
-    @property
+    @cached_property
     def signals(self) -> Sequence[tuple[str, str]]:
         """Source and port of each signal, in the order of the block."""
         return [(field.source, field.port) for field in self._fields]
