@@ -40,11 +40,9 @@ def compact(folder: Path) -> int:
     for description in sorted(live.glob("*.json")):
         stem = description.with_suffix("")
         layout = layout_of(stem)
-        batches = (
-            pa.record_batch(flat(batch, layout), schema=layout.table_schema())
-            for batch in rows_of(stem)
-        )
-        rows += _write(folder / SIGNALS / f"{stem.name}.parquet", layout.table_schema(), batches)
+        schema = layout.table_schema()
+        batches = (pa.record_batch(flat(batch, layout), schema=schema) for batch in rows_of(stem))
+        rows += _write(folder / SIGNALS / f"{stem.name}.parquet", schema, batches)
         _remove(stem, (".arrow", ".tail", ".json"))
     stems = sorted(path.with_suffix("") for path in live.glob(f"_{MESSAGES}*.arrow"))
     if stems:
