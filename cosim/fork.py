@@ -1,7 +1,7 @@
 """Fork: what a part with other settings must say again when a run goes on without its past.
 
 Some parts say their ratings once, at their first step. In a fork that changes their
-settings, those outputs are sent anew at the first step after the snapshot.
+settings, those outputs lie with the snapshot and are sent anew at the first step after it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from cosim.events import EVENTS
 from cosim.federation import Federation, Member
-from gridmodel.federate import Federate, Inputs, Step
+from gridmodel.federate import Inputs
 
 #: Names of outputs by federate.
 Ports = dict[str, list[str]]
@@ -28,25 +28,24 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
 
 def said_once(state: Mapping[str, Any], federation: Federation, names: Collection[str]) -> Ports:
     """Return the outputs that parts have sent at their first step only, by the snapshot."""
-    found = {
-        name: [
-            port
-            for port, slot in state["desks"][name]["slots"].items()
-            if slot[0] == federation[name].federate.first_us
-        ]
-        for name in sorted(names)
-        if name != EVENTS and name in state["desks"]
-    }
+    found: Ports = {}
+    for name in sorted(names):
+        if name != EVENTS and name in state["desks"]:
+            desk, first_us = state["desks"][name], federation[name].federate.first_us
+            anew = desk.get("anew", {})  # by an earlier fork
+            found[name] = [
+                port for port, slot in desk["slots"].items() if slot[0] == anew.get(port, first_us)
+            ]
     return {name: ports for name, ports in found.items() if ports}
 
 
 def say_again(state: Mapping[str, Any], federation: Federation, ports: Ports) -> None:
-    """Let parts that are not restored yet send some outputs anew at their next step."""
+    """Leave with a snapshot what parts say anew at their next turn."""
     for name, wanted in ports.items():
-        member = federation[name]
-        inputs = Inputs(state["desks"][name]["inputs"])
+        member, desk = federation[name], state["desks"][name]
+        inputs = Inputs(desk["inputs"])
         inputs.messages = dict.fromkeys(member.inputs, ())
-        _prepend(member.federate, _first_words(member, inputs, wanted))
+        desk["again"] = desk.get("again", {}) | _first_words(member, inputs, wanted)
 
 
 def _first_words(member: Member, inputs: Inputs, wanted: Collection[str]) -> dict[str, Any]:
@@ -56,16 +55,3 @@ def _first_words(member: Member, inputs: Inputs, wanted: Collection[str]) -> dic
     outputs, _ = federate.step(federate.first_us or 0, inputs)
     federate.restore(before)
     return {port: value for port, value in outputs.items() if port in wanted}
-
-
-def _prepend(federate: Federate, words: dict[str, Any]) -> None:
-    step = federate.step
-
-    def with_words(t_us: int, inputs: Inputs) -> Step:
-        outputs, next_us = step(t_us, inputs)
-        if words:
-            outputs = {**words, **outputs}
-            words.clear()
-        return outputs, next_us
-
-    federate.step = with_words  # type: ignore[method-assign]

@@ -24,7 +24,7 @@ from cosim.report.graph import homes_of, svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
 from cosim.watchdog import StallError, Watchdog
-from gridmodel.errors import FederateError, RunError
+from gridmodel.errors import FederateError, InputError, MissingExtraError, RunError
 from gridmodel.kpi import Kpi
 
 #: Exit codes of the command line.
@@ -176,7 +176,7 @@ class _Runner:
         start_us = resume_from[1] if resume_from is not None else 0
         try:
             engine = self._begin(resume_from)
-        except RunError:
+        except (RunError, InputError, MissingExtraError):
             shutil.rmtree(self._folder)  # nothing was begun
             raise
         except OSError as error:

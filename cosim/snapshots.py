@@ -42,8 +42,8 @@ def hand_over(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the state a run goes on from, and where it comes from, for the record.
 
-    The snapshot is left with the new run too. Parts with other settings are made to say
-    again what they say only once.
+    It is the earlier run's snapshot with the events of these settings, and with what parts
+    with other settings say only once and must say again. It is left with the new run too.
 
     Raises
     ------
@@ -53,19 +53,16 @@ def hand_over(
     federation, before = scenario.federation, read_run(earlier)
     state = load(earlier, at_us)
     _check(state, federation)
-    save(run, at_us, state)
-    again = fork.said_once(state, federation, fork.changed(before["resolved"], scenario.resolved))
-    origin = before.get("goes_on_from")
-    if origin and origin["at_us"] == at_us:  # it had not come to say them yet
-        again = {**origin["say_again"], **again}
-    fork.say_again(state, federation, again)
+    changed = fork.changed(before["resolved"], scenario.resolved)
+    fork.say_again(state, federation, fork.said_once(state, federation, changed))
     for member in federation.members:
         if isinstance(member.federate, Events):  # what happens from here on may be new
             events, next_us = member.federate.state_at(at_us)
             desk = state["desks"].get(EVENTS, _SILENT)
             state["federates"][EVENTS] = events
             state["desks"][EVENTS] = {**desk, "due_us": next_us}
-    return state, {"run": str(earlier.resolve()), "at_us": at_us, "say_again": again}
+    save(run, at_us, state)
+    return state, {"run": str(earlier.resolve()), "at_us": at_us}
 
 
 def _check(state: Mapping[str, Any], federation: Federation) -> None:

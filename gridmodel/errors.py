@@ -14,6 +14,7 @@
     │   ├── NonFiniteError (ArithmeticError)
     │   ├── BackwardStepError (ValueError)
     │   └── OutputError (TypeError)
+    ├── BorderError (RuntimeError)      partitions of a run have lost each other
     ├── SolverError (RuntimeError)      a power flow did not converge
     ├── RunError (LookupError)          no such run, or nothing in it to work on
     └── RecordError (OSError)           the record could not be written
@@ -124,6 +125,10 @@ class BackwardStepError(FederateError, ValueError):
 
 class OutputError(FederateError, TypeError):
     """A federate sent an undeclared port, a wrong shape or a wrong type."""
+
+
+class BorderError(FeedertwinError, RuntimeError):
+    """The partitions of a run cannot reach each other, or do not belong together."""
 
 
 class SolverError(FeedertwinError, RuntimeError):

@@ -13,14 +13,14 @@ from cosim import run_folder
 from cosim.cli.arguments import duration_us, scenario_path
 from cosim.cli.console import err, out
 from cosim.cli.run import OutOption, SetOption, UntilOption
-from cosim.engines.helics_border import BorderError, HelicsBroker
+from cosim.engines.helics_border import HelicsBroker
 from cosim.engines.partition_process import PARTS, PartitionJob, PartitionProcess, homes, kpis_in
 from cosim.interrupt import Interrupt
 from cosim.recorder.compact import compact
 from cosim.report.report import write_report
 from cosim.run import FAILED
 from cosim.scenario.build import load
-from gridmodel.errors import Fault, RunError, ScenarioError
+from gridmodel.errors import BorderError, Fault, RunError, ScenarioError
 from gridmodel.settings import near
 
 DEFAULT_PORT = 23_404

@@ -47,7 +47,7 @@ class Desk:
     """
 
     __slots__ = (
-        "due_us", "inbox", "index", "inputs", "member", "message_in", "outlets", "pulls", "rank",
+        "again", "anew", "due_us", "inbox", "index", "inputs", "member", "message_in", "outlets", "pulls", "rank",
         "record", "sequence", "slots", "step",
     )  # fmt: skip
 
@@ -60,6 +60,8 @@ class Desk:
         self.inputs = Inputs()
         self.inbox: list[tuple[int, int, int, str, Message]] = []  # arrival, sender, sequence
         self.sequence = 0
+        self.again: dict[str, Any] = {}  # outputs to be said at the next turn besides its own
+        self.anew: dict[str, int] = {}  # when such outputs were said
         self.record: Writer | None = None
         self.message_in = [port.name for port in message_ports(member.inputs.values())]
         self.inputs.messages = dict.fromkeys(self.message_in, ())
@@ -106,6 +108,9 @@ class Desk:
         if next_us is not None and (type(next_us) is not int or next_us <= t_us):
             check_next(self.member.name, t_us, next_us)
         self.due_us = next_us
+        if self.again:
+            self.anew |= dict.fromkeys(self.again, t_us)
+            outputs, self.again = {**self.again, **outputs}, {}
         return outputs
 
     def _pull(self, t_us: int) -> None:
@@ -131,6 +136,8 @@ class Desk:
             "sequence": self.sequence,
             "inbox": [(a, s, q, p, (m.t_us, m.kind, dict(m.data))) for a, s, q, p, m in self.inbox],
             "inputs": dict(self.inputs),
+            "again": dict(self.again),
+            "anew": dict(self.anew),
             "slots": {port: slot_state(slot) for port, slot in self.slots.items()},
         }
 
@@ -139,6 +146,7 @@ class Desk:
         self.due_us, self.sequence = saved["due_us"], saved["sequence"]
         self.inbox = [(a, s, q, p, Message(*m)) for a, s, q, p, m in saved["inbox"]]
         heapify(self.inbox)
+        self.again, self.anew = dict(saved.get("again", {})), dict(saved.get("anew", {}))
         self.inputs.update({name: _frozen(value) for name, value in saved["inputs"].items()})
         for port, state in saved["slots"].items():
             set_slot(self.slots[port], state)

@@ -63,7 +63,10 @@ class Embedded:
 
     def failure(self, error: FederateError) -> Mapping[str, Any]:
         """Return what the federate that failed had in its hands."""
-        return in_hands(self._engine.desk(error.federate))
+        for desk in self._engine.desks:
+            if desk.member.name == error.federate:
+                return in_hands(desk)
+        return {}  # the pace, or nobody in particular
 
     def where(self) -> tuple[str, int]:
         """Return the federate that stepped last, and the instant. [us]"""

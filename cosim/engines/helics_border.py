@@ -5,9 +5,8 @@ integer by 1e9 and compared as a rounded integer: exact for a year of simulated 
 All times are asked for uninterruptibly and everything is a publication: with HELICS
 3.6.1, partitions that could be woken by a message were sometimes granted a time before
 a value of an earlier one had come, and with endpoints three of them waited for each
-other for ever. Only the zmq
-core is used; with others 8 kB payloads stall. This is the only file that speaks HELICS
-for partitions.
+other for ever. Only the zmq core is used; with others 8 kB payloads stall. This is the
+only file that speaks HELICS for partitions.
 """
 
 from __future__ import annotations
@@ -16,19 +15,15 @@ import contextlib
 import random
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
-from gridmodel.errors import FeedertwinError, MissingExtraError
+from gridmodel.errors import BorderError, MissingExtraError
 
 _CORE = "--tick=500ms --timeout=10s --loglevel=no_print"
 #: Where runs on this host look for ports, and how many one needs.
 _PORTS, _PORTS_PER_RUN = (20_000, 32_000), 40
 #: Greatest key that HELICS keeps apart: its times are doubles. [ns]
 MOST_KEY = 2**22 * 1_000_000_000
-
-
-class BorderError(FeedertwinError, ConnectionError):
-    """The other partitions cannot be reached any more."""
 
 
 def helics() -> Any:
@@ -255,9 +250,3 @@ class HelicsBorder:
             return function(*arguments)
         except self._h.HelicsException as error:
             raise BorderError(f"the federation has ended: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -27,12 +27,12 @@ from cosim import run_folder, snapshots
 from cosim.children import Child, end, start
 from cosim.engines import partition_process as part
 from cosim.engines.engine import Between, Job
-from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port
+from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port, helics
 from cosim.engines.partition import LEVELS, key_of
 from cosim.engines.partition_process import PARTS, PartitionJob
 from cosim.profile import Total
 from cosim.recorder.compact import LIVE, RANKS
-from gridmodel.errors import Fault, FederateError, RunError, ScenarioError
+from gridmodel.errors import BorderError, Fault, FederateError, RunError, ScenarioError
 from gridmodel.kpi import Kpi
 
 _POLL_S = 0.02
@@ -46,6 +46,7 @@ class OnHelics:
     by_itself = frozenset({"snapshots", "pace", "watch"})
 
     def __init__(self, job: Job) -> None:
+        helics()  # or say what to install, before anything is begun
         self._job = job
         self._homes = part.homes(job.scenario)
         self._names = list(dict.fromkeys(self._homes.values()))
@@ -115,7 +116,10 @@ class OnHelics:
             problem = f"{until_us / 86_400e6:.0f} days are more than the {days:.0f} HELICS can tell"
             raise FederateError("helics", 0, f"{problem} apart; use the engine in_process")
         self._write_ranks()
-        self._broker = HelicsBroker(len(self._names), free_port())
+        try:
+            self._broker = HelicsBroker(len(self._names), free_port())
+        except BorderError as error:
+            raise FederateError("helics", 0, str(error)) from error
         real_time = self._job.real_time
         for row, name in enumerate(self._names, 1):
             job = PartitionJob(

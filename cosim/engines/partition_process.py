@@ -24,13 +24,13 @@ import numpy as np
 from cosim import run_folder, snapshots
 from cosim.engines.crossing import crossings
 from cosim.engines.embedded import in_hands, kpis_of
-from cosim.engines.helics_border import BorderError, HelicsBorder
+from cosim.engines.helics_border import HelicsBorder
 from cosim.engines.partition import Hooks, Partition
 from cosim.pacer import Pacer, RealTimeConfig
 from cosim.profile import Profile
 from cosim.recorder.recorder import Recorder, record_error
 from cosim.scenario.build import Scenario, load
-from gridmodel.errors import FederateError
+from gridmodel.errors import BorderError, FederateError
 from gridmodel.kpi import Kpi
 
 PARTS = "parts"

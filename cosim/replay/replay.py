@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim import fork, run_folder, snapshots
+from cosim import run_folder, snapshots
 from cosim.clock import Slot, arrival_us
 from cosim.engines.in_process import InProcess
 from cosim.federation import Federation, Link, Member
@@ -108,7 +108,7 @@ def replay(
     left_out = _check(folder, run["resolved"].get("record", {}), federation, member)
     every_s = run["resolved"].get("record", {}).get("every_s", {}).get(name, 0.0)
     if from_us:
-        state = _state(folder, run, federation, name, from_us)
+        state = snapshots.load(folder, from_us)
     judge = Judge(folder, member, microseconds(every_s), from_us)
     engine = InProcess(federation, judge, {name})
     if from_us:
@@ -209,18 +209,6 @@ def _recorded(folder: Path, name: str) -> set[str]:
         return {c.name for c in rows.known}
     finally:
         rows.close()
-
-
-def _state(
-    folder: Path, run: Mapping[str, Any], federation: Federation, name: str, at_us: int
-) -> dict[str, Any]:
-    """Return a snapshot; what a fork let the federate say again there, it says again."""
-    state = snapshots.load(folder, at_us)
-    origin = run.get("goes_on_from")
-    if origin and origin["at_us"] == at_us:
-        again = origin["say_again"]
-        fork.say_again(state, federation, {name: again[name]} if name in again else {})
-    return state
 
 
 def _restore(engine: InProcess, state: dict[str, Any], at_us: int) -> None:

@@ -12,6 +12,7 @@ from cosim.run import DONE, RunOptions, run
 from cosim.scenario.build import load
 from gridmodel.errors import RunError
 from gridmodel.federate import Inputs, Signal
+from tests.conftest import STREET
 from tests.cosim.parts import Part, watcher
 from tests.cosim.scenarios import scenario
 from tests.cosim.scripts import RING, write
@@ -95,6 +96,12 @@ def test_what_a_part_says_once_is_said_again_with_other_settings(tmp_path, at_s)
         {"t_us": 0, "p_rated_kw": 60.0},
         {"t_us": at_s * S, "p_rated_kw": 30.0},
     ]
+    again = made(20.0)  # a fork of the fork, after it has said its new rating
+    later = RunOptions(tmp_path / "d", until_us=(at_s + 3) * S, snapshot_every_us=S)
+    second = run(made(30.0), later, None, (begun, at_s * S)).folder
+    run(again, RunOptions(tmp_path / "c"), None, (second, (at_s + 2) * S))
+    seen = again.federation["sink"].federate.seen  # type: ignore[attr-defined]
+    assert seen[at_s + 1 : at_s + 3] == [((at_s + 1) * S, 30.0), ((at_s + 2) * S, 20.0)]
     count = what_if.federation["source"].federate.memory["n"]  # type: ignore[attr-defined]
     assert count == 18  # asking it for its rating was no step of its own
 
@@ -113,11 +120,32 @@ def test_a_snapshot_of_other_parts_or_ports_is_refused_and_nothing_is_begun(tmp_
 
 def test_asking_a_part_for_its_first_words_leaves_it_as_it_was():
     made = scenario({"source": rated(30.0)}, hours=0.005)
-    state = {"desks": {"source": {"inputs": {}, "slots": {"p_rated_kw": (0, 60.0, -1, None)}}}}
+    desk = {"inputs": {}, "slots": {"p_rated_kw": (0, 60.0, -1, None)}}
+    state = {"desks": {"source": desk}}
     again = said_once(state, made.federation, {"source"})
     assert again == {"source": ["p_rated_kw"]}
     say_again(state, made.federation, again)
     source = made.federation["source"].federate
     assert source.memory == {}  # type: ignore[attr-defined]
-    assert source.step(5 * S, Inputs())[0] == {"p_rated_kw": 30.0}
-    assert source.step(6 * S, Inputs())[0] == {}
+    assert desk["again"] == {"p_rated_kw": 30.0}
+    assert source.step(5 * S, Inputs())[0] == {}
+
+
+@pytest.mark.parametrize("engine", ["mosaik", "helics"])
+def test_a_fork_on_another_engine_says_new_ratings_again_too(tmp_path, engine):
+    pytest.importorskip(engine)
+    path = STREET / "scenario.yaml"
+    begun = run(load(path), RunOptions(tmp_path / "a", 120 * S, snapshot_every_us=60 * S)).folder
+    sets = ["federates.battery.p_kw=7"]
+
+    def fork(engine: str):
+        options = RunOptions(tmp_path / engine, 120 * S, engine=engine)
+        return run(load(path, sets), options, None, (begun, 60 * S), sets).folder
+
+    found = fork(engine)
+    ratings = pq.read_table(found / "signals" / "battery.parquet", columns=["t_us", "p_rated_kw"])
+    assert [row for row in ratings.to_pylist() if row["p_rated_kw"] is not None][-1] == {
+        "t_us": 60 * S,
+        "p_rated_kw": 7.0,
+    }
+    assert record(found) == record(fork("in_process"))

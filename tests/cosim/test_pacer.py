@@ -118,3 +118,11 @@ def test_a_scenario_may_ask_to_stop_at_an_overrun(tmp_path):
     assert result.code == FAILED
     assert "'slow' at t = 11" in result.reason
     assert "real_time.deadline_ms" in result.reason
+
+
+def test_an_overrun_that_no_part_can_be_blamed_for_ends_the_run_too(tmp_path):
+    pace = {"factor": 1e-9, "deadline_ms": 1e-6, "overrun": "stop"}
+    result = run(scenario({"quick": counter(S)}, real_time=pace), RunOptions(tmp_path))
+    assert result.code == FAILED
+    assert "real_time.deadline_ms" in result.reason
+    assert (result.folder / "failure.json").exists()

@@ -21,7 +21,7 @@ from cosim.run import (
     RunOptions,
     run,
 )
-from gridmodel.errors import RunError
+from gridmodel.errors import MissingExtraError, RunError
 from gridmodel.federate import Inputs, Kpi, Signal
 from tests.conftest import ROOT, STREET
 from tests.cosim.parts import Part, counter, watcher
@@ -160,3 +160,11 @@ def test_what_is_not_recorded_is_not_there_and_what_is_rarer_is_rarer(tmp_path):
     assert [p.name for p in (result.folder / "signals").iterdir()] == ["source.parquet"]
     table = pq.read_table(result.folder / "signals" / "source.parquet")
     assert table["t_us"].to_pylist() == [0, 10 * S, 20 * S, 30 * S]
+
+
+def test_a_run_whose_engine_is_not_installed_says_so_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "helics", None)  # as if it were not there
+    begun = scenario(parts(), LINK, deploy={"partitions": {"all": ["source", "sink"]}})
+    with pytest.raises(MissingExtraError, match=r"feedertwin\[helics\]"):
+        run(begun, RunOptions(tmp_path, engine="helics"))
+    assert list(tmp_path.iterdir()) == []

@@ -185,7 +185,8 @@ def test_two_runs_at_once_do_not_meet(tmp_path):
 
 
 def test_a_port_that_is_taken_is_named():
-    from cosim.engines.helics_border import BorderError, HelicsBroker, free_port
+    from cosim.engines.helics_border import HelicsBroker, free_port
+    from gridmodel.errors import BorderError
 
     port = free_port()
     with socket.socket() as taken:
@@ -216,3 +217,14 @@ def test_partitions_with_different_scenarios_refuse_each_other(tmp_path):
     assert all(code != DONE for code in codes)
     reports = [(tmp_path / n / "parts" / f"{n}.json").read_text() for n in ("left", "right")]
     assert any("different scenarios or versions" in text for text in reports)
+
+
+def test_a_host_without_free_ports_ends_the_run_with_the_reason(tmp_path, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("cosim.engines.helics_border._PORTS", (port, port + 1))
+        result = go(tmp_path)
+    assert result.code == FAILED
+    assert "free ports" in result.reason
+    assert "cannot be written" not in result.reason
