@@ -20,8 +20,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from gridmodel.ingest.network_file import read_network, write_network
-from gridmodel.network import Network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood, write_neighbourhood
+from gridmodel.neighbourhood import Neighbourhood
 
 STREET = Path(__file__).parents[1] / "scenarios" / "street_island"
 ANCHOR = "house_02"
@@ -41,8 +41,8 @@ DOWNLINK = {**UPLINK, "spreading_factor": 8}
 def write(folder: Path, streets: int) -> Path:
     """Write the scenario folder of a neighbourhood; return its scenario file."""
     folder.mkdir(parents=True, exist_ok=True)
-    street = read_network(STREET / "network.json")
-    write_network(neighbourhood(street, streets), folder / "network.json")
+    street = read_neighbourhood(STREET / "network.json")
+    write_neighbourhood(neighbourhood(street, streets), folder / "network.json")
     shutil.copy(STREET / "profiles.parquet", folder)
     yaml = YAML(typ="safe")
     data = scenario(yaml.load(STREET / "scenario.yaml"), streets)
@@ -52,7 +52,7 @@ def write(folder: Path, streets: int) -> Path:
     return path
 
 
-def neighbourhood(street: Network, streets: int) -> Network:
+def neighbourhood(street: Neighbourhood, streets: int) -> Neighbourhood:
     """Return a network of so many copies of a street behind one transformer."""
     transformer = street.transformers[0]
     shared = {transformer.hv_bus, transformer.lv_bus}

@@ -16,7 +16,7 @@ from cosim.federation import Member
 from cosim.node.programs import make_program
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.federate import BuildContext
-from gridmodel.ingest.network_file import read_network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood
 from gridmodel.settings import Settings, faults_of, parse
 from gridmodel.units import microseconds
 
@@ -64,7 +64,7 @@ def desk_alone(given: Mapping[str, Any], name: str, where: str, folder: Path) ->
         block.name or name,
         block.seed,
         dict.fromkeys(cls.Config.model_fields, folder),
-        read_network(folder / block.network) if block.network else None,
+        read_neighbourhood(folder / block.network) if block.network else None,
         microseconds(3600.0 * block.duration_h),
         block.start.timestamp(),
         make_program,

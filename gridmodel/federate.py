@@ -20,7 +20,7 @@ import numpy as np
 
 from gridmodel.control import Program, Terminal
 from gridmodel.kpi import Kpi as Kpi
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Settings
 from gridmodel.units import unit_of
 from gridmodel.wire.lora import Modem
@@ -140,7 +140,7 @@ class NodeSeat:
         Settings of its radio.
     seed : int
         The scenario's seed, from which the cell's keys are derived in simulation.
-    network : Network or None
+    network : Neighbourhood or None
         The scenario's network.
     cell : int
         Which of the street's radio cells it is in, from 0.
@@ -153,7 +153,7 @@ class NodeSeat:
     peers: tuple[str, ...]
     modem: Modem
     seed: int
-    network: Network | None = None
+    network: Neighbourhood | None = None
     cell: int = 0
 
 
@@ -169,7 +169,7 @@ class BuildContext:
         The scenario's seed.
     folders : mapping
         By key of its block: the folder that a relative file name given there starts from.
-    network : Network or None
+    network : Neighbourhood or None
         The scenario's network.
     duration_us : int
         Length of the run. [us]
@@ -183,7 +183,7 @@ class BuildContext:
     name: str
     seed: int
     folders: Mapping[str, Path]
-    network: Network | None
+    network: Neighbourhood | None
     duration_us: int
     start_utc_s: float = 0.0
     program: ProgramFactory | None = None

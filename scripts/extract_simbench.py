@@ -30,16 +30,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import simbench
 
-from gridmodel.ingest.network_file import write_network
-from gridmodel.network import (
+from gridmodel.ingest.neighbourhood_file import write_neighbourhood
+from gridmodel.neighbourhood import (
     ACLineSegment,
     Bus,
     EnergyConsumer,
     LineCode,
-    Network,
+    Neighbourhood,
     PhotovoltaicUnit,
     PowerTransformer,
-    check_network,
+    check_neighbourhood,
 )
 
 CODE = "1-LV-rural1--0-sw"
@@ -150,11 +150,11 @@ def photovoltaics(net: object, houses: tuple[EnergyConsumer, ...]) -> tuple[Phot
     return tuple(sorted(plants, key=lambda plant: plant.name))
 
 
-def street(net: object) -> Network:
+def street(net: object) -> Neighbourhood:
     """Return the street."""
     houses = consumers(net)
     trafo = net.trafo.iloc[0]
-    return Network(
+    return Neighbourhood(
         name="street_island",
         f_nominal_hz=float(net.f_hz),
         source=SOURCE,
@@ -178,7 +178,7 @@ def street(net: object) -> Network:
     )
 
 
-def with_private_lines(network: Network) -> Network:
+def with_private_lines(network: Neighbourhood) -> Neighbourhood:
     """Return the network with private cables along the minimum spanning tree of its houses."""
     names = network.consumer_names
     joined = [names[0]]
@@ -206,7 +206,7 @@ def with_private_lines(network: Network) -> Network:
     )
 
 
-def write_profiles(net: object, network: Network) -> None:
+def write_profiles(net: object, network: Neighbourhood) -> None:
     """Write the year of profiles the network names; P and Q of loads, P of PV."""
     load, pv = net.profiles["load"], net.profiles["renewables"]
     columns = {}
@@ -233,8 +233,8 @@ def main() -> None:
     network = street(net)
     mesh = with_private_lines(network)
     for each, name in ((network, "network.json"), (mesh, "citizen_mesh.json")):
-        check_network(each, name)
-        write_network(each, OUT / name)
+        check_neighbourhood(each, name)
+        write_neighbourhood(each, OUT / name)
     write_profiles(net, network)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gridmodel.ingest.network_file import read_network
-from gridmodel.network import Network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood
+from gridmodel.neighbourhood import Neighbourhood
 
 ROOT = Path(__file__).parent.parent
 STREET = ROOT / "scenarios" / "street_island"
@@ -19,6 +19,6 @@ settings.load_profile("feedertwin")
 
 
 @pytest.fixture(scope="session")
-def street() -> Network:
+def street() -> Neighbourhood:
     """The street of the bundled scenario."""
-    return read_network(STREET / "network.json")
+    return read_neighbourhood(STREET / "network.json")

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from controllers.coordinator.dispatch import Limit, Request, dispatch
 from controllers.coordinator.forecast import SLOT_S, SLOTS, Persistence
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.ports import InverterState
 from gridmodel.settings import Settings
 
@@ -54,7 +54,7 @@ class Planner:
     ----------
     config : PlannerConfig
         Its assumptions.
-    network : Network
+    network : Neighbourhood
         For ratings, and private cables if there are any.
     houses : sequence of str
         Customers in the order of the arrays.
@@ -63,7 +63,7 @@ class Planner:
     """
 
     def __init__(
-        self, config: PlannerConfig, network: Network, houses: Sequence[str], anchor: str
+        self, config: PlannerConfig, network: Neighbourhood, houses: Sequence[str], anchor: str
     ) -> None:
         self._config = config
         self._shares = np.array(config.class_share_pu)
@@ -167,7 +167,7 @@ def _affordable(stored: float, load: Array, sun: Array) -> float:
     return min(part, 1.0) * float(used[-1])
 
 
-def _cable_limits(network: Network, anchor: str, part: float) -> list[Limit]:
+def _cable_limits(network: Neighbourhood, anchor: str, part: float) -> list[Limit]:
     """Return each private cable with the houses behind it, seen from the anchor."""
     rows = {name: k for k, name in enumerate(network.consumer_names)}
     neighbours: dict[str, list[tuple[str, float]]] = {}

@@ -19,8 +19,8 @@ from cosim.scenario.links import check_links
 from cosim.scenario.schema import EventConfig, ScenarioConfig
 from gridmodel.errors import Fault, InputError, PluginError, ScenarioError
 from gridmodel.federate import BuildContext, Federate
-from gridmodel.ingest.network_file import read_network
-from gridmodel.network import Network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Path as KeyPath
 from gridmodel.settings import Settings, faults_of, near, parse
 from gridmodel.units import microseconds
@@ -166,11 +166,11 @@ class _Builder:
             self._faults += faults_of(error, cls.Config, self._document.where, path)
             return None
 
-    def _network(self, config: ScenarioConfig) -> Network | None:
+    def _network(self, config: ScenarioConfig) -> Neighbourhood | None:
         if config.network is None:
             return None
         try:
-            return read_network(self._document.file(("network",), config.network))
+            return read_neighbourhood(self._document.file(("network",), config.network))
         except InputError as error:
             self._faults += error.faults
             return None
@@ -189,7 +189,10 @@ class _Builder:
         return settings
 
     def _federates(
-        self, config: ScenarioConfig, settings: Mapping[str, Settings], network: Network | None
+        self,
+        config: ScenarioConfig,
+        settings: Mapping[str, Settings],
+        network: Neighbourhood | None,
     ) -> dict[str, Federate]:
         built: dict[str, Federate] = {}
         if config.network is not None and network is None:

@@ -30,7 +30,7 @@ from gridmodel.federate import (
     Signal,
     Step,
 )
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 from simulators.inverters import dynamics as dyn
@@ -150,7 +150,7 @@ class Island(Federate):
             raise ScenarioError("island cannot be built", faults)
         return cls(config, context)
 
-    def _declare(self, network: Network) -> None:
+    def _declare(self, network: Neighbourhood) -> None:
         names, plants = network.consumer_names, network.pv_names
         n = len(names)
         default_side = dyn.ISLAND if self._one_bus else dyn.GRID

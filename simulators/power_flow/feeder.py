@@ -12,7 +12,7 @@ from pydantic import Field
 from gridmodel.codes import AnchorMode, Side
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.federate import BuildContext, Federate, Inputs, Kpi, Messages, Signal, Step
-from gridmodel.network import ACLineSegment, Network
+from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
 from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 from simulators.power_flow.opendss_circuit import Circuit, Solution
@@ -40,7 +40,7 @@ class Feeder(Federate):
     needs_network = True
     dynamic = ("_last_us", "_loss_kw", "_figures", "_solved")
 
-    def __init__(self, config: FeederConfig, network: Network) -> None:
+    def __init__(self, config: FeederConfig, network: Neighbourhood) -> None:
         self.period_us = microseconds(config.period_s)
         self._circuit = Circuit(network, config.anchor_house)
         names = network.consumer_names
@@ -241,7 +241,7 @@ def _names(lines: tuple[ACLineSegment, ...]) -> tuple[str, ...]:
     return tuple(line.name for line in lines)
 
 
-def _ampacity(network: Network, private: bool) -> Array:
+def _ampacity(network: Neighbourhood, private: bool) -> Array:
     lines = network.private_lines if private else network.lines
     return np.array([network.line_code[line.code].ampacity_a for line in lines])
 

@@ -18,7 +18,7 @@ from math import log, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.network import LineCode
+from gridmodel.neighbourhood import LineCode
 
 #: Mean distance of the conductors of a low-voltage cable. [m]
 CONDUCTOR_DISTANCE_M = 0.02

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridmodel.errors import SolverError
-from gridmodel.network import ACLineSegment, Network
+from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
 from simulators.power_flow.four_wire import series_ohm_per_km
 
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Solution:
     iterations: int
 
 
-def script(network: Network, anchor_house: str) -> Iterator[str]:
+def script(network: Neighbourhood, anchor_house: str) -> Iterator[str]:
     """Yield the OpenDSS commands that describe the network.
 
     The interconnection device is the switch ``line.device`` in the three phases below the
@@ -118,7 +118,7 @@ def _matrix(values: Array) -> str:
 
 
 def _lines(
-    network: Network, lines: tuple[ACLineSegment, ...], f0: float, suffix: str = ""
+    network: Neighbourhood, lines: tuple[ACLineSegment, ...], f0: float, suffix: str = ""
 ) -> Iterator[str]:
     for line in lines:
         code = network.line_code[line.code]
@@ -145,13 +145,13 @@ class Circuit:
 
     Parameters
     ----------
-    network : Network
+    network : Neighbourhood
         The network.
     anchor_house : str
         Customer at whose terminal the anchor forms the island.
     """
 
-    def __init__(self, network: Network, anchor_house: str) -> None:
+    def __init__(self, network: Neighbourhood, anchor_house: str) -> None:
         from opendssdirect import dss
 
         self._dss = dss.NewContext()
@@ -288,7 +288,9 @@ class Circuit:
         return -complex(powers[0::2].sum(), powers[1::2].sum())
 
 
-def _admittances(network: Network, lines: tuple[ACLineSegment, ...]) -> NDArray[np.complex128]:
+def _admittances(
+    network: Neighbourhood, lines: tuple[ACLineSegment, ...]
+) -> NDArray[np.complex128]:
     """Return the lines' series admittances, shape (n_line, 4, 4). [S]"""
     z = [
         series_ohm_per_km(network.line_code[line.code], network.f_nominal_hz) * line.length_km

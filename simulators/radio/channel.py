@@ -32,7 +32,7 @@ from gridmodel.federate import (
     Signal,
     Step,
 )
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Settings, near
 from gridmodel.wire.cells import CellPlan
 from gridmodel.wire.duty_cycle import HOUR_US, DutyLedger, sub_band
@@ -106,7 +106,9 @@ class Lora(Federate):
     first_us = 0
     dynamic = ("_air", "_ledgers", "_tally", "_window", "_next_report_us", "_busy_until_us")
 
-    def __init__(self, config: LoraConfig, network: Network, rng: np.random.Generator) -> None:
+    def __init__(
+        self, config: LoraConfig, network: Neighbourhood, rng: np.random.Generator
+    ) -> None:
         self._config = config
         self._fleet_rows: dict[str, tuple[int, int]] = {}
         places: list[str] = []
@@ -228,7 +230,7 @@ class Lora(Federate):
             Kpi("refused_count", tally.refused, "packets that would have broken the duty cycle"),
         )
 
-    def _losses(self, network: Network, places: list[str], rng: np.random.Generator) -> Array:
+    def _losses(self, network: Neighbourhood, places: list[str], rng: np.random.Generator) -> Array:
         """Return the path loss between all radios, symmetric, shape (n, n). [dB]"""
         n = len(places)
         loss = np.zeros((n, n))

@@ -23,7 +23,7 @@ def test_a_model_is_a_federate_with_a_documented_configuration(name):
 
 def settings_classes() -> list[type[Settings]]:
     import cosim.scenario.schema  # noqa: F401
-    import gridmodel.network  # noqa: F401
+    import gridmodel.neighbourhood  # noqa: F401
 
     for group in (registry.FEDERATES, registry.CONTROLLERS):
         for name in registry.names(group):

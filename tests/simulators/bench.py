@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gridmodel.federate import BuildContext, Federate, Inputs, ProgramFactory, Signal
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 
 STREET = Path(__file__).parents[2] / "scenarios" / "street_island"
 S = 1_000_000  # microseconds in a second
@@ -19,7 +19,7 @@ NOON_UTC_S = datetime(2016, 5, 24, 10, 0, tzinfo=UTC).timestamp()
 
 
 def context(
-    network: Network | None,
+    network: Neighbourhood | None,
     name: str = "part",
     seed: int = 1,
     start_utc_s: float = NOON_UTC_S,

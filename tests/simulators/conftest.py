@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gridmodel.ingest.network_file import read_network
-from gridmodel.network import Network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood
+from gridmodel.neighbourhood import Neighbourhood
 from tests.simulators.bench import STREET
 
 
 @pytest.fixture(scope="session")
-def mesh() -> Network:
+def mesh() -> Neighbourhood:
     """The street with private cables between its houses."""
-    return read_network(STREET / "citizen_mesh.json")
+    return read_neighbourhood(STREET / "citizen_mesh.json")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gridmodel.errors import ScenarioError
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.devices.electric_vehicles import (
     ElectricVehicles,
     ElectricVehiclesConfig,
@@ -22,7 +22,7 @@ HOUR = 3600 * S
 
 
 def fleet(
-    network: Network, *cars: dict, seed: int = 1, period_s: float = 60.0, **settings: float
+    network: Neighbourhood, *cars: dict, seed: int = 1, period_s: float = 60.0, **settings: float
 ) -> ElectricVehicles:
     """Return cars of house_01 unless told otherwise; they keep their hours to the minute."""
     vehicles = tuple(VehicleConfig(**{"house": "house_01"} | car) for car in cars)

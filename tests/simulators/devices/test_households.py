@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gridmodel.codes import CIRCUITS
 from gridmodel.ingest.profiles import Profiles
-from gridmodel.network import Bus, EnergyConsumer, Network
+from gridmodel.neighbourhood import Bus, EnergyConsumer, Neighbourhood
 from simulators.devices.households import Households, HouseholdsConfig
 from tests.simulators.bench import (
     NOON_UTC_S,
@@ -31,7 +31,7 @@ FILE = "profiles.parquet"
 ONLY = dict(zip(CIRCUITS, np.eye(3, dtype=bool), strict=True))
 
 
-def real(network: Network, seed: int = 1, **settings_: object) -> Households:
+def real(network: Neighbourhood, seed: int = 1, **settings_: object) -> Households:
     """Return the customers of the bundled street."""
     return Households.build(
         HouseholdsConfig(profiles=FILE, **settings_), context(network, seed=seed)
@@ -44,7 +44,7 @@ def pair(
     **settings_: object,
 ) -> Households:
     """Return two customers of 4 and 10 kW on a profile that is given in full."""
-    network = Network(
+    network = Neighbourhood(
         name="pair",
         buses=(Bus(name="bus", v_nominal_v=400.0),),
         consumers=tuple(
@@ -60,7 +60,7 @@ def pair(
     return Households(config, context(network), profiles)
 
 
-def quarter_hours(network: Network, quantity: str, count: int) -> np.ndarray:
+def quarter_hours(network: Neighbourhood, quantity: str, count: int) -> np.ndarray:
     """Return each customer's quarter-hour means after noon, read from the file itself."""
     file = pq.read_table(STREET / FILE)
     begin_utc_s = 1451602800  # 2015-12-31T23:00Z

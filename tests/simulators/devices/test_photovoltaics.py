@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmodel.errors import ScenarioError
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.devices.photovoltaics import Photovoltaics, PhotovoltaicsConfig
 from tests.simulators.bench import (
     NOON_UTC_S,
@@ -31,7 +31,7 @@ MIDNIGHT_UTC_S = NOON_UTC_S - 12 * 3600
 
 
 def panels(
-    network: Network, start_utc_s: float = NOON_UTC_S, seed: int = 1, **settings: object
+    network: Neighbourhood, start_utc_s: float = NOON_UTC_S, seed: int = 1, **settings: object
 ) -> Photovoltaics:
     """Return the plants of the bundled street."""
     config = PhotovoltaicsConfig(profiles=FILE, **settings)
@@ -43,7 +43,9 @@ def offers(sent: list[dict]) -> np.ndarray:
     return np.array([out["p_available_kw"] for out in sent])
 
 
-def quarter_hours_kw(network: Network, count: int, start_utc_s: float = NOON_UTC_S) -> np.ndarray:
+def quarter_hours_kw(
+    network: Neighbourhood, count: int, start_utc_s: float = NOON_UTC_S
+) -> np.ndarray:
     """Return each plant's quarter-hour means, read from the file itself."""
     file = pq.read_table(STREET / FILE)
     row = round((start_utc_s - 1451602800) / 900)  # the file begins at 2015-12-31T23:00Z

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmodel.federate import Message
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.devices.public_grid import PublicGrid, PublicGridConfig
 from tests.simulators.bench import S, context, inputs, kpi, parcel, same_bytes, step, walk
 
 
-def grid(network: Network, seed: int = 1, **settings: float) -> PublicGrid:
+def grid(network: Neighbourhood, seed: int = 1, **settings: float) -> PublicGrid:
     """Return the grid in operation."""
     return PublicGrid.build(PublicGridConfig(**settings), context(network, seed=seed))
 

@@ -9,7 +9,7 @@ from cosim.node.runner import NodeRunner
 from gridmodel.control import Decisions, Observations, Program
 from gridmodel.federate import Message, NodeSeat
 from gridmodel.kpi import Kpi
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.ports import ReceivedFrame
 from hardware_bridges.inverter.simulated import SimulatedInverter
 from hardware_bridges.meter.simulated import SimulatedMeter
@@ -82,7 +82,7 @@ class Nodes:
 
     Parameters
     ----------
-    network : Network
+    network : Neighbourhood
         The street.
     decide : callable
         What each program decides.
@@ -90,7 +90,7 @@ class Nodes:
         The fleet's settings, and by the names of its ports what it sees.
     """
 
-    def __init__(self, network: Network, decide: Decide = sleep, **settings: Any) -> None:
+    def __init__(self, network: Neighbourhood, decide: Decide = sleep, **settings: Any) -> None:
         self.probes: list[Probe] = []
         self._decide = decide
         ports = {key: settings.pop(key) for key in list(settings) if key not in _KEYS}

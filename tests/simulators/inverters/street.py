@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.inverters.island import Island, IslandConfig
 from tests.simulators.bench import S, context, step
 
@@ -16,7 +16,7 @@ RATINGS = (40.0, 78.381, 23.0, 19.0)
 F0 = 50.0
 
 
-def island(network: Network, anchor: dict[str, Any] | None = None, **settings: Any) -> Island:
+def island(network: Neighbourhood, anchor: dict[str, Any] | None = None, **settings: Any) -> Island:
     """Return the federate with an anchor of 150 kVA, unless told otherwise."""
     anchor = {"house": "house_02", "s_kva": 150.0} | (anchor or {})
     return Island.build(IslandConfig(anchor=anchor, **settings), context(network))
@@ -27,7 +27,7 @@ class Street:
 
     Parameters
     ----------
-    network : Network
+    network : Neighbourhood
         The street.
     anchor : dict
         The anchor's settings.
@@ -45,7 +45,7 @@ class Street:
 
     def __init__(
         self,
-        network: Network,
+        network: Neighbourhood,
         anchor: dict[str, Any] | None = None,
         load_kw: float = 0.0,
         sun_kw: tuple[float, ...] = (0.0,) * 4,

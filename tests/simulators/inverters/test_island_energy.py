@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel.codes import AnchorMode, Side
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.inverters.island import Island
 from tests.simulators.bench import S, kpi, parcel, same_bytes, step
 from tests.simulators.inverters.street import HOUSES, RATINGS, Street, island
@@ -200,7 +200,7 @@ def test_a_restored_snapshot_continues_with_the_same_bytes(street, at):
     assert fresh.kpis() == part.kpis()
 
 
-def test_the_order_of_the_plants_does_not_matter(street: Network):
+def test_the_order_of_the_plants_does_not_matter(street: Neighbourhood):
     order = [2, 0, 3, 1]
     plants = tuple(street.photovoltaics[k] for k in order)
     other = street.model_copy(update={"photovoltaics": plants})

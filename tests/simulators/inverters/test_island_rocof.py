@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from tests.simulators.bench import kpi
 from tests.simulators.inverters.street import F0, Street
 
@@ -19,7 +19,7 @@ H_S = 0.01  # sub-step, and here the exchange too
 
 
 def stepped(
-    network: Network, step_kw: float, anchor: dict[str, Any], **settings: Any
+    network: Neighbourhood, step_kw: float, anchor: dict[str, Any], **settings: Any
 ) -> tuple[Street, list[dict[str, Any]]]:
     """Return an idle island after a step of load, and what it sent each 10 ms."""
     settings = {"load_damping_pu": 0.0, "period_s": H_S, "substep_s": H_S} | settings

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from tests.simulators.bench import kpi
 from tests.simulators.inverters.street import Street, island
 
 
 def warnings(
-    network: Network, anchor: dict[str, Any] | None = None, f_hz: float = 50.0, **settings: Any
+    network: Neighbourhood,
+    anchor: dict[str, Any] | None = None,
+    f_hz: float = 50.0,
+    **settings: Any,
 ) -> tuple[str, ...]:
     """Return what a street's user is told before the run; an anchor of 60 kVA."""
     network = network.model_copy(update={"f_nominal_hz": f_hz})

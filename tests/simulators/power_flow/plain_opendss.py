@@ -16,7 +16,7 @@ from math import exp, log, pi, sqrt
 import numpy as np
 from opendssdirect import dss
 
-from gridmodel.network import ACLineSegment, Network
+from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
 
 LIMITS = "model=1 vminpu=0.5 vmaxpu=1.5"
 
@@ -44,7 +44,7 @@ class Answer:
         return np.abs(v[:3] - (v[3] if len(v) == 4 else 0.0))
 
 
-def tied(network: Network, loads: Sequence[Load], grid_pu: float) -> Answer:
+def tied(network: Neighbourhood, loads: Sequence[Load], grid_pu: float) -> Answer:
     """Return the state of the street on the public grid."""
     t = network.transformers[0]
     hv_kv = network.bus[t.hv_bus].v_nominal_v / 1e3
@@ -68,7 +68,7 @@ def tied(network: Network, loads: Sequence[Load], grid_pu: float) -> Answer:
 
 
 def islanded(
-    network: Network,
+    network: Neighbourhood,
     loads: Sequence[Load],
     anchor_bus: str,
     earth_bus: str,
@@ -87,7 +87,7 @@ def islanded(
     return _solve(network, commands, (lv_kv,))
 
 
-def _cables(network: Network, lines: Sequence[ACLineSegment]) -> list[str]:
+def _cables(network: Neighbourhood, lines: Sequence[ACLineSegment]) -> list[str]:
     codes, f_hz = [], network.f_nominal_hz
     for number, code in enumerate(network.line_codes):
         # Carson's earth return, conductors 20 mm apart; the radius follows from x
@@ -134,7 +134,7 @@ def _customers(loads: Sequence[Load], lv_kv: float) -> list[str]:
     return commands
 
 
-def _solve(network: Network, commands: Sequence[str], bases_kv: Sequence[float]) -> Answer:
+def _solve(network: Neighbourhood, commands: Sequence[str], bases_kv: Sequence[float]) -> Answer:
     engine = dss.NewContext()
     engine.Text.Command("Clear")
     engine.Text.Command(f"Set DefaultBaseFrequency={network.f_nominal_hz}")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gridmodel.codes import AnchorMode
 from gridmodel.errors import ScenarioError
 from gridmodel.federate import Message
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.power_flow.feeder import Feeder, FeederConfig, unbalance_percent
 from tests.simulators.bench import S, context, inputs, kpi, parcel, same_bytes, step
 
@@ -22,7 +22,7 @@ HOUSES = 13
 A = exp(2j * pi / 3)
 
 
-def feeder(network: Network, **settings: Any) -> Feeder:
+def feeder(network: Neighbourhood, **settings: Any) -> Feeder:
     """Return the street's power flow."""
     config = FeederConfig(**{"anchor_house": "house_02"} | settings)
     return Feeder.build(config, context(network))

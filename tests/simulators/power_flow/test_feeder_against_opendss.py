@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel.codes import AnchorMode, Side
-from gridmodel.network import Network
+from gridmodel.neighbourhood import Neighbourhood
 from simulators.power_flow.feeder import Feeder, FeederConfig
 from tests.simulators.bench import S, context, same_bytes, step
 from tests.simulators.power_flow.plain_opendss import Answer, Load, islanded, tied
@@ -64,12 +64,12 @@ SNAPSHOTS = {
 }
 
 
-def feeder(network: Network) -> Feeder:
+def feeder(network: Neighbourhood) -> Feeder:
     """Return the federate under test."""
     return Feeder.build(FeederConfig(anchor_house=ANCHOR), context(network))
 
 
-def answer(network: Network, now: Mapping[str, Any]) -> tuple[dict[str, Any], Answer]:
+def answer(network: Neighbourhood, now: Mapping[str, Any]) -> tuple[dict[str, Any], Answer]:
     """Return what the federate sends and what plain OpenDSS says."""
     loads = customers(network, now)
     if now["mode"] == AnchorMode.FOLLOWING:
@@ -80,7 +80,9 @@ def answer(network: Network, now: Mapping[str, Any]) -> tuple[dict[str, Any], An
     return step(feeder(network), 0, **now), other
 
 
-def customers(network: Network, now: Mapping[str, Any], side: Side | None = None) -> list[Load]:
+def customers(
+    network: Neighbourhood, now: Mapping[str, Any], side: Side | None = None
+) -> list[Load]:
     """Return the loads at each bus, of all customers or of those on one side."""
     found = []
     for k, house in enumerate(network.consumers):
@@ -106,7 +108,7 @@ def throughput_kw(now: Mapping[str, Any]) -> float:
     return float(sum(np.abs(now[name]).sum() for name in terms)) + 0.46  # and the iron
 
 
-def assert_same_voltages(network: Network, sent: Mapping[str, Any], other: Answer) -> None:
+def assert_same_voltages(network: Neighbourhood, sent: Mapping[str, Any], other: Answer) -> None:
     for row, bus in enumerate(network.buses):
         if bus.name not in other.v_v:  # an island has no medium voltage
             continue

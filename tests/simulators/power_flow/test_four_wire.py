@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmodel.network import LineCode
+from gridmodel.neighbourhood import LineCode
 from simulators.power_flow.four_wire import CONDUCTOR_DISTANCE_M, series_ohm_per_km
 
 A = np.exp(2j * pi / 3)

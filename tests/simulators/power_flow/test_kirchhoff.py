@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel.errors import SolverError
-from gridmodel.network import ACLineSegment, Network
+from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
 from simulators.power_flow.four_wire import series_ohm_per_km
 from simulators.power_flow.opendss_circuit import EARTHING_OHM, Circuit, Solution
 
@@ -20,17 +20,17 @@ powers = st.lists(
 ).map(np.array)  # fmt: skip
 
 
-def circuit(network: Network) -> Circuit:
+def circuit(network: Neighbourhood) -> Circuit:
     """Return the network in its solver."""
     return Circuit(network, "house_02")
 
 
-def line_z_ohm(network: Network, line: ACLineSegment) -> np.ndarray:
+def line_z_ohm(network: Neighbourhood, line: ACLineSegment) -> np.ndarray:
     """Return a line's series impedance, shape (4, 4)."""
     return series_ohm_per_km(network.line_code[line.code], network.f_nominal_hz) * line.length_km
 
 
-def missing_a(network: Network, solved: Solution, s_kva: np.ndarray) -> dict[str, np.ndarray]:
+def missing_a(network: Neighbourhood, solved: Solution, s_kva: np.ndarray) -> dict[str, np.ndarray]:
     """Return what Kirchhoff's current law lacks at each low-voltage bus, by conductor."""
     row = {bus.name: k for k, bus in enumerate(network.buses)}
     flows = np.zeros((len(network.buses), 4), complex)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gridmodel.federate import Message
-from gridmodel.network import Bus, EnergyConsumer, Network
+from gridmodel.neighbourhood import Bus, EnergyConsumer, Neighbourhood
 from gridmodel.wire.lora import Modem
 from simulators.radio.channel import Lora, LoraConfig, RadiosConfig
 from tests.simulators.bench import context, inputs
@@ -34,7 +34,7 @@ class Lost(NamedTuple):
     why: str
 
 
-def in_a_row(places_m: Mapping[str, float]) -> Network:
+def in_a_row(places_m: Mapping[str, float]) -> Neighbourhood:
     """Return a network whose customers stand along a meridian."""
     # Each at a bus of its own; the first bus is where distances are counted from.
     buses = [Bus(name="origin", v_nominal_v=400.0)]
@@ -42,7 +42,7 @@ def in_a_row(places_m: Mapping[str, float]) -> Network:
         Bus(name=f"at_{name}", v_nominal_v=400.0, lat=at / _M_PER_DEG)
         for name, at in places_m.items()
     ]
-    return Network(
+    return Neighbourhood(
         name="row",
         buses=tuple(buses),
         consumers=tuple(

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmodel.errors import NetworkError
-from gridmodel.network import (
+from gridmodel.neighbourhood import (
     ACLineSegment,
     Bus,
     EnergyConsumer,
     LineCode,
-    Network,
+    Neighbourhood,
     PhotovoltaicUnit,
     PowerTransformer,
-    check_network,
+    check_neighbourhood,
     reachable,
 )
 
@@ -54,18 +54,18 @@ GOOD = {
 
 
 def row(**changes):
-    return Network(**{**GOOD, **changes})
+    return Neighbourhood(**{**GOOD, **changes})
 
 
 def faults(network):
     with pytest.raises(NetworkError) as error:
-        check_network(network, "street.json")
+        check_neighbourhood(network, "street.json")
     assert all(fault.where == "street.json" for fault in error.value.faults)
     return {fault.key: f"{fault.problem} {fault.advice}".strip() for fault in error.value.faults}
 
 
 def test_a_sound_network_is_taken():
-    check_network(row(), "street.json")
+    check_neighbourhood(row(), "street.json")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_all_parts_that_nothing_reaches_come_at_once():
 
 
 def test_rounded_phase_shares_are_taken():
-    check_network(
+    check_neighbourhood(
         row(consumers=(house("house_1", "b", (0.7, 0.2, 0.1)), house("house_2", "c"))),
         "street.json",
     )
@@ -157,7 +157,7 @@ def test_rounded_phase_shares_are_taken():
 
 
 def test_a_network_without_private_cables_needs_none():
-    check_network(row(private_lines=()), "street.json")
+    check_neighbourhood(row(private_lines=()), "street.json")
 
 
 nodes = st.integers(0, 7)

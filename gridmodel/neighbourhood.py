@@ -1,9 +1,10 @@
-"""The network: buses, lines, transformer, customers, PV plants; immutable, checked whole.
+"""The neighbourhood: one low-voltage street with its customers and PV plants, checked whole.
 
-Class names follow the Common Information Model (IEC 61970/61968). Quantities end in
-their units; coordinates are WGS 84. A low-voltage network is four-wire: three phases and
-a neutral. Left out so far: regulators, capacitors, meshed medium voltage (see issue
-tracker and ``docs/reference/nomenclature.md``).
+The compact description a co-simulation scenario is written in: one transformer, four-wire
+cables of one kind each, customers with their shares of the phases. Class names follow the
+Common Information Model (IEC 61970/61968); quantities end in their units; coordinates are
+WGS 84. `gridmodel.network` is the general three-phase model for everything else, and a
+neighbourhood can be turned into one.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-class Network(Settings):
-    """A distribution network.
+class Neighbourhood(Settings):
+    """A street behind one transformer.
 
     ``private_lines`` is a second network between the customers themselves (a citizen
     mesh); its line ends are names of customers, not buses.
@@ -155,12 +156,12 @@ class Network(Settings):
         return hypot(ax - bx, ay - by)
 
 
-def check_network(network: Network, where: str) -> None:
+def check_neighbourhood(network: Neighbourhood, where: str) -> None:
     """Refuse a network that cannot exist or cannot be solved.
 
     Parameters
     ----------
-    network : Network
+    network : Neighbourhood
         The network.
     where : str
         The file it comes from, for the fault list.
@@ -182,7 +183,7 @@ def check_network(network: Network, where: str) -> None:
         raise NetworkError(f"network '{network.name}' cannot be used", faults)
 
 
-def _groups(network: Network) -> Mapping[str, Sequence[_Named]]:
+def _groups(network: Neighbourhood) -> Mapping[str, Sequence[_Named]]:
     return {
         "buses": network.buses,
         "line_codes": network.line_codes,
@@ -194,7 +195,7 @@ def _groups(network: Network) -> Mapping[str, Sequence[_Named]]:
     }
 
 
-def _duplicates(network: Network, where: str) -> Iterable[Fault]:
+def _duplicates(network: Neighbourhood, where: str) -> Iterable[Fault]:
     for group, elements in _groups(network).items():
         seen: set[str] = set()
         for element in elements:
@@ -203,14 +204,14 @@ def _duplicates(network: Network, where: str) -> Iterable[Fault]:
             seen.add(element.name)
 
 
-def _dangling(network: Network, where: str) -> Iterable[Fault]:
+def _dangling(network: Neighbourhood, where: str) -> Iterable[Fault]:
     for owner, field, name, known in _references(network):
         if name not in known:
             problem = f"'{name}' does not exist."
             yield Fault(where, f"{owner}.{field}", problem, near(name, known))
 
 
-def _references(network: Network) -> Iterable[tuple[str, str, str, Mapping[str, object]]]:
+def _references(network: Neighbourhood) -> Iterable[tuple[str, str, str, Mapping[str, object]]]:
     """Yield who refers, by which field, to which name, among which names."""
     for line in network.lines:
         yield line.name, "bus_from", line.bus_from, network.bus
@@ -229,7 +230,7 @@ def _references(network: Network) -> Iterable[tuple[str, str, str, Mapping[str, 
         yield plant.name, "consumer", plant.consumer, network.consumer
 
 
-def _shares(network: Network, where: str) -> Iterable[Fault]:
+def _shares(network: Neighbourhood, where: str) -> Iterable[Fault]:
     for consumer in network.consumers:
         total = sum(consumer.phase_share_pu)
         if abs(total - 1.0) > 1e-9:
@@ -241,7 +242,7 @@ def _shares(network: Network, where: str) -> Iterable[Fault]:
             )
 
 
-def _unconnected(network: Network, where: str) -> Iterable[Fault]:
+def _unconnected(network: Neighbourhood, where: str) -> Iterable[Fault]:
     if not network.transformers:
         yield Fault(where, "transformers", "there is none.", "One feeds the network.")
         return

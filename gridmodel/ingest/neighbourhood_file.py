@@ -1,4 +1,4 @@
-"""Our own network file: the network model as JSON."""
+"""Our own file of a neighbourhood: its model as JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gridmodel.errors import Fault, NetworkError
-from gridmodel.network import Network, check_network
+from gridmodel.neighbourhood import Neighbourhood, check_neighbourhood
 from gridmodel.settings import faults_of
 
 
-def read_network(path: Path) -> Network:
+def read_neighbourhood(path: Path) -> Neighbourhood:
     """Return the network in a JSON file, checked whole.
 
     Raises
@@ -31,14 +31,14 @@ def read_network(path: Path) -> Network:
         fault = Fault(f"{path}:{error.lineno}", "", f"is not JSON: {error.msg}.")
         raise NetworkError(title, [fault]) from error
     try:
-        network = Network.model_validate_json(text)
+        network = Neighbourhood.model_validate_json(text)
     except ValidationError as error:
-        raise NetworkError(title, faults_of(error, Network, lambda _: str(path))) from error
-    check_network(network, str(path))
+        raise NetworkError(title, faults_of(error, Neighbourhood, lambda _: str(path))) from error
+    check_neighbourhood(network, str(path))
     return network
 
 
-def write_network(network: Network, path: Path) -> None:
+def write_neighbourhood(network: Neighbourhood, path: Path) -> None:
     """Write a network as JSON, one element a line, so that a difference reads well."""
     data = network.model_dump(exclude_defaults=True)
     parts = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridmodel.errors import NetworkError
-from gridmodel.ingest.network_file import read_network, write_network
+from gridmodel.ingest.neighbourhood_file import read_neighbourhood, write_neighbourhood
 
 STREET = Path(__file__).parents[2] / "scenarios" / "street_island"
 
@@ -21,15 +21,15 @@ STREET = Path(__file__).parents[2] / "scenarios" / "street_island"
     ],
 )
 def test_a_bundled_network_survives_reading_and_writing(name, tmp_path):
-    network = read_network(STREET / name)
-    write_network(network, tmp_path / name)
-    assert read_network(tmp_path / name) == network
+    network = read_neighbourhood(STREET / name)
+    write_neighbourhood(network, tmp_path / name)
+    assert read_neighbourhood(tmp_path / name) == network
     assert (tmp_path / name).read_bytes() == (STREET / name).read_bytes()
 
 
 def test_the_bundled_mesh_is_the_bundled_street_with_private_cables():
-    mesh = read_network(STREET / "citizen_mesh.json")
-    street = read_network(STREET / "network.json")
+    mesh = read_neighbourhood(STREET / "citizen_mesh.json")
+    street = read_neighbourhood(STREET / "network.json")
     assert mesh.private_lines
     assert not street.private_lines
     assert mesh.buses == street.buses
@@ -38,7 +38,7 @@ def test_the_bundled_mesh_is_the_bundled_street_with_private_cables():
 
 def test_each_element_is_on_a_line_of_its_own(street, tmp_path):
     path = tmp_path / "network.json"
-    write_network(street, path)
+    write_neighbourhood(street, path)
     lines = path.read_text().splitlines()
     for element in (*street.buses, *street.lines, *street.consumers):
         assert sum(f'"name": "{element.name}"' in text for text in lines) == 1
@@ -46,7 +46,7 @@ def test_each_element_is_on_a_line_of_its_own(street, tmp_path):
 
 def faults(path):
     with pytest.raises(NetworkError, match=r"network file .* cannot be used") as error:
-        read_network(path)
+        read_neighbourhood(path)
     return error.value.faults
 
 
@@ -100,6 +100,6 @@ def test_a_well_formed_file_of_an_impossible_network_is_refused(street, tmp_path
     path = tmp_path / "network.json"
     path.write_text(json.dumps(data))
     with pytest.raises(NetworkError, match=r"network 'street_island' cannot be used") as error:
-        read_network(path)
+        read_neighbourhood(path)
     (fault,) = error.value.faults
     assert (fault.where, fault.key) == (str(path), "house_04.bus")
