@@ -1,0 +1,185 @@
+"""Checks: what in a network does not fit together, all of it, by the names of elements.
+
+Impossible values of one element are refused when it is made; here is what only shows
+when they are put side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from gridmodel.errors import Fault, NetworkError
+from gridmodel.network.element import GROUND, Element
+from gridmodel.network.equipment import AtBus, EnergySource, GroundingImpedance
+from gridmodel.network.network import Network
+from gridmodel.network.topology import topology
+from gridmodel.settings import near
+
+#: Faults of one kind that are told one by one; of further ones the number.
+_MOST = 20
+
+
+def check(network: Network, where: str = "") -> None:
+    """Refuse a network that cannot exist or cannot be solved.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    where : str
+        The file it comes from; an element's own origin comes first.
+
+    Raises
+    ------
+    NetworkError
+        With every fault: duplicate names, references to nothing, phases that do not
+        match, deltas without a winding, loops where a radial network is claimed, no
+        source.
+    """
+    faults = [*_duplicates(network, where), *_dangling(network, where)]
+    if not faults:  # the rest needs references that hold
+        faults = [*_phases(network, where), *_taps(network, where), *_graph(network, where)]
+    if faults:
+        raise NetworkError(f"network '{network.name}' cannot be used", faults)
+
+
+def _at(element: Element, where: str) -> str:
+    return element.origin or where
+
+
+def _duplicates(network: Network, where: str) -> Iterator[Fault]:
+    for key in network.GROUPS:
+        elements = getattr(network, key)
+        if len({element.name for element in elements}) == len(elements):
+            continue
+        seen: set[str] = set()
+        for element in elements:
+            if element.name in seen:
+                problem = f"the name '{element.name}' is there twice."
+                yield Fault(_at(element, where), key, problem, "Rename one.")
+            seen.add(element.name)
+
+
+def _dangling(network: Network, where: str) -> Iterator[Fault]:
+    for element, key, name, known in _references(network):
+        if name not in known:
+            problem = f"'{name}' does not exist."
+            yield Fault(_at(element, where), f"{element.name}.{key}", problem, near(name, known))
+
+
+def _references(network: Network) -> Iterator[tuple[Element, str, str, Mapping[str, object]]]:
+    """Yield who refers, by which field, to which name, among which names."""
+    buses = network.bus
+    for line in network.lines:
+        yield line, "impedance", line.impedance, network.impedance
+    for conductor in network.conductors:
+        yield conductor, "bus_from", conductor.bus_from, buses
+        yield conductor, "bus_to", conductor.bus_to, buses
+    for transformer in network.transformers:
+        for k, end in enumerate(transformer.ends):
+            yield transformer, f"ends[{k}].bus", end.bus, buses
+    at_one: Iterable[AtBus | EnergySource | GroundingImpedance] = (
+        *network.at_buses, *network.energy_sources, *network.groundings
+    )  # fmt: skip
+    for equipment in at_one:
+        yield equipment, "bus", equipment.bus, buses
+    yield from _controlled(network)
+
+
+def _controlled(
+    network: Network,
+) -> Iterator[tuple[Element, str, str, Mapping[str, object]]]:
+    transformers, capacitors = network.group("transformers"), network.group("capacitors")
+    for control in network.tap_controls:
+        yield control, "transformer", control.transformer, transformers
+        if control.bus:
+            yield control, "bus", control.bus, network.bus
+    branches = {**network.group("lines"), **network.group("switches"), **transformers}
+    for switching in network.capacitor_controls:
+        yield switching, "capacitor", switching.capacitor, capacitors
+        if switching.element:
+            yield switching, "element", switching.element, branches
+    curves = network.group("inverter_controls")
+    for inverter in network.inverters:
+        if inverter.control:
+            yield inverter, "control", inverter.control, curves
+
+
+def _phases(network: Network, where: str) -> Iterator[Fault]:
+    for line in network.lines:
+        size = len(network.impedance[line.impedance].r_ohm_per_km)
+        if size != len(line.phases):
+            problem = (
+                f"has {len(line.phases)} conductors ({line.phases}), "
+                f"its kind '{line.impedance}' {size}."
+            )
+            yield Fault(_at(line, where), line.name, problem, "Give it a kind that fits.")
+    nodes = nodes_of(network)
+    for equipment in network.at_buses:
+        lacking = set(equipment.nodes) - {GROUND} - nodes.get(equipment.bus, set())
+        if lacking:
+            problem = (
+                f"is connected to {', '.join(sorted(lacking))} of bus '{equipment.bus}', "
+                "where no line, switch or transformer brings that phase."
+            )
+            yield Fault(_at(equipment, where), f"{equipment.name}.nodes", problem, "Check phases.")
+
+
+def nodes_of(network: Network) -> dict[str, set[str]]:
+    """Return the nodes that lines, switches, transformers and sources bring to each bus."""
+    nodes: dict[str, set[str]] = {}
+    for conductor in network.conductors:
+        nodes.setdefault(conductor.bus_from, set()).update(conductor.phases)
+        nodes.setdefault(conductor.bus_to, set()).update(conductor.phases_to or conductor.phases)
+    for transformer in network.transformers:
+        for end in transformer.ends:
+            nodes.setdefault(end.bus, set()).update(end.nodes.replace(GROUND, ""))
+    for source in network.energy_sources:
+        nodes.setdefault(source.bus, set()).update(source.nodes.replace(GROUND, ""))
+    return nodes
+
+
+def _taps(network: Network, where: str) -> Iterator[Fault]:
+    transformers = network.group("transformers")
+    for control in network.tap_controls:
+        transformer = transformers[control.transformer]
+        if control.end > len(transformer.ends):
+            problem = f"'{transformer.name}' has {len(transformer.ends)} ends, not {control.end}."
+            yield Fault(_at(control, where), f"{control.name}.end", problem)
+        elif transformer.ends[control.end - 1].tap_changer is None:
+            problem = f"end {control.end} of '{transformer.name}' has no tap changer."
+            advice = "Give the end a tap_changer."
+            yield Fault(_at(control, where), f"{control.name}.end", problem, advice)
+    for transformer in network.transformers:
+        for k, end in enumerate(transformer.ends):
+            changer = end.tap_changer
+            if changer and not changer.tap_min_pu <= end.tap_pu <= changer.tap_max_pu:
+                problem = (
+                    f"the tap stands at {end.tap_pu:g}, outside "
+                    f"{changer.tap_min_pu:g} to {changer.tap_max_pu:g}."
+                )
+                yield Fault(_at(transformer, where), f"{transformer.name}.ends[{k}]", problem)
+
+
+def _graph(network: Network, where: str) -> Iterator[Fault]:
+    if not network.energy_sources:
+        problem = "there is none."
+        yield Fault(where, "energy_sources", problem, "Name the bus the public grid feeds.")
+        return
+    graph = topology(network)
+    if network.radial:
+        for edge in graph.loops[:_MOST].tolist():
+            name = getattr(network, graph.edges[edge].group)[graph.edges[edge].position].name
+            round_it = " - ".join(graph.loop(edge)[:12])
+            problem = f"'{name}' closes a loop: {round_it}."
+            yield Fault(where, "radial", problem, "Open a switch in it, or say radial: false.")
+        if len(graph.loops) > _MOST:
+            yield Fault(where, "radial", f"and {len(graph.loops) - _MOST} more loops.")
+
+
+def warnings(network: Network) -> Iterable[str]:
+    """Return what is odd in a network but can be."""
+    dead = topology(network).dead
+    if dead:
+        more = f" and {len(dead) - 10} more" if len(dead) > 10 else ""
+        yield f"no source reaches {', '.join(dead[:10])}{more}: left out of power flows"
