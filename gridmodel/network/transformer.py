@@ -51,7 +51,7 @@ class PowerTransformerEnd(Settings):
         description="rated voltage: of one phase a coil's own, of two or three between phases"
     )
     s_kva: Positive = Field(description="rating of the whole end")
-    r_percent: NonNegative = Field(0.0, description="resistance, on the end's own rating")
+    r_percent: NonNegative = Field(0.0, description="resistance, on the first end's rating")
     tap_pu: Positive = Field(1.0, description="ratio the tap stands at")
     tap_changer: RatioTapChanger | None = Field(None, description="its tap changer")
 
