@@ -63,6 +63,9 @@ class InverterControl(Element):
     """What an inverter does with the voltage at its terminals (IEEE 1547-2018, 5.3 and 5.4)."""
 
     volt_var: Curve = Field((), description="points (v_pu, q_pu of rating); none: no volt-var")
+    q_of_available: bool = Field(
+        False, description="q_pu is a share of what p leaves of the rating, not of the rating"
+    )
     volt_watt: Curve = Field((), description="points (v_pu, p_pu of rating); none: no volt-watt")
     priority: Literal["p", "q"] = Field("q", description="what keeps its value at the rating")
 

@@ -93,6 +93,11 @@ class PowerTransformer(Element):
     lead: bool = Field(
         False, description="between wye and delta, the lower voltage leads by 30 deg (clock 11)"
     )
+    antifloat_ppm: NonNegative = Field(
+        1.0,
+        description="reactance of each terminal to earth, millionths of the rating: gives a "
+        "floating delta a voltage to earth",
+    )
 
     @model_validator(mode="after")
     def _windings(self) -> PowerTransformer:

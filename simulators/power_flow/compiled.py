@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from gridmodel.network.element import NODES
 from gridmodel.network.network import Network
 
-Complex = NDArray[np.complex128]
+Complex = NDArray[Any]
 Real = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -61,6 +62,9 @@ class Elements:
         q in columns 0 and 3. [pu]
     v_min_pu, v_max_pu : ndarray, shape (n,)
         Outside of these it is a constant impedance. [pu]
+    ramp : ndarray of bool, shape (n,)
+        Below ``v_min_pu`` its current goes down to that of its rated impedance at 0.5 pu, as
+        that of OpenDSS's loads does; others keep the impedance they have at that limit.
     owners : tuple of (group, name)
         Loads, capacitors, inverters, chargers, machines, by their group in the network.
     """
@@ -75,6 +79,7 @@ class Elements:
     zip_pu: Real
     v_min_pu: Real
     v_max_pu: Real
+    ramp: NDArray[np.bool_]
     owners: tuple[tuple[str, str], ...]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,9 @@ At = tuple[int, int]
 #: A shunt whose current would move the voltage more than this is solved with the branch. [pu]
 _STRONG_PU = 0.02
 #: Singular values below this share of the largest are none: a winding without a path to earth.
-_RANK = 1e-9
+_RANK = 1e-12
+#: What ties an end of a line's conductor to the earth if nothing else does; as OpenDSS. [S]
+_LEAKAGE_S = 4.2e-8j
 
 
 def compile_network(network: Network) -> Compiled:
@@ -80,6 +83,10 @@ class _Branch:
     m: Complex | None = None  # none: 1
     n: Complex | None = None
     tap_from: list[int] = field(default_factory=list)
+    #: Of transformers: admittance between what feeds them and what they feed, until `_fold`.
+    y: Complex | None = None
+    #: Nothing above it ties its nodes to the earth.
+    floating: bool = False
 
 
 class _Compiler:
@@ -98,6 +105,7 @@ class _Compiler:
         self._loops: list[Loop] = []
         self._hidden: list[Hidden] = []
         self._idle: list[str] = []
+        self._floating: set[int] = set()
         self._pieces = [*self._lines(), *self._banks()]
         self._by_bus: dict[int, list[int]] = {}
         for k, piece in enumerate(self._pieces):
@@ -252,9 +260,16 @@ class _Compiler:
         z = piece.z_ohm[np.ix_(kept, kept)]
         sources = [self._node[near[k]] for k in kept]
         branch = _Branch(piece.name, sources, 0, len(kept), z)
+        branch.floating = any(k in self._floating for k in sources)
         own = self._feed(branch, [far[k] for k in kept])
+        half = np.zeros_like(z)
         if piece.y_s is not None:
             half = piece.y_s[np.ix_(kept, kept)] / 2
+        if branch.floating:
+            self._floating.update(own)
+            if piece.y_s is None:
+                half = np.eye(len(kept)) * _LEAKAGE_S
+        if half.any():
             self._shunt(sources, half)
             self._shunt(own, half)
 
@@ -280,24 +295,31 @@ class _Compiler:
         if loose:
             y = self._hide(y, keys, len(loose))
         f = len(fed)
-        to_earth = _inverse(y[f:, f:])
-        m = -to_earth @ y[f:, :f]
-        n = -y[:f, f:] @ to_earth
-        g = y[:f, :f] - y[:f, f:] @ to_earth @ y[f:, :f]
         sources = [self._node[key] for key in fed]
         tap_from = [slot_of.get(key, -1) for key in fed]
-        branch = _Branch(piece.name, sources, 0, len(far), to_earth, m, n, tap_from)
+        nothing = np.zeros((len(far), len(far)), complex)
+        branch = _Branch(piece.name, sources, 0, len(far), nothing, tap_from=tap_from, y=y)
         own = self._feed(branch, far)
         for k, key in zip(own, far, strict=True):
             self._tap_to[k] = slot_of.get(key, -1)
-        if any(slot >= 0 for slot in tap_from):
-            for i, a in enumerate(sources):
-                for j, b in enumerate(sources):
-                    if g[i, j] != 0.0:
-                        self._tapped_shunts.append((a, b, g[i, j], tap_from[i], tap_from[j]))
-        else:
-            self._shunt(sources, _cleaned(g, y))
+        if np.linalg.matrix_rank(_scaled(y[f:, f:])[0], tol=_RANK) < len(far):
+            branch.floating = True
+            self._floating.update(own)
+            self._shunt(own, np.diag(self._leakage_s(piece.bank, far)))
         self._patch_hidden(len(loose), sources, own)
+
+    def _leakage_s(self, bank: tuple[PowerTransformer, ...], keys: list[At]) -> Complex:
+        """Return what ties terminals to the earth that nothing else does (antifloat). [S]"""
+        leakage = np.zeros(len(keys), complex)
+        for transformer in bank:
+            for k, end in enumerate(transformer.ends):
+                each = end.s_kva * 1e3 / end.coil_count / end.coil_v**2
+                for node in (node for coil in transformer.end_coils(k) for node in coil):
+                    for key in self._key(end.bus, node):
+                        if key in keys:
+                            part = -0.5e-6j * transformer.antifloat_ppm * each
+                            leakage[keys.index(key)] += part
+        return leakage
 
     def _hide(self, y: Complex, keys: list[At], loose: int) -> Complex:
         """Take nodes out that nothing else touches; their voltage follows from the others."""
@@ -349,34 +371,58 @@ class _Compiler:
         return y
 
     def _fold(self) -> None:
-        """Take strong shunts into the branches above them, from the leaves up."""
+        """Take strong shunts into the branches above them, from the leaves up.
+
+        Where nothing else ties nodes to the earth, all shunts are strong.
+        """
         for branch in reversed(self._branches):
             nodes = range(branch.first, branch.first + branch.count)
-            if any(self._tap_to[k] >= 0 for k in nodes) or any(t >= 0 for t in branch.tap_from):
-                continue
             pairs = [(a, b) for a in nodes for b in nodes if (a, b) in self._shunts]
-            if not pairs:
-                continue
             y = np.zeros((branch.count, branch.count), complex)
             for a, b in pairs:
                 y[a - branch.first, b - branch.first] = self._shunts[a, b]
-            if np.abs(branch.z @ y).sum(axis=1).max() < _STRONG_PU or min(branch.sources) < 0:
-                continue
-            for pair in pairs:
-                del self._shunts[pair]
-            one = np.eye(branch.count)
-            m = one if branch.m is None else branch.m
-            n = one if branch.n is None else branch.n
-            inner = np.linalg.inv(one + branch.z @ y)
-            branch.m = inner @ m
-            branch.z = inner @ branch.z
-            branch.n = n @ (one - y @ branch.z)
-            self._shunt(branch.sources, n @ y @ branch.m)
+            tapped = any(t >= 0 for t in (*branch.tap_from, *(self._tap_to[k] for k in nodes)))
+            if branch.y is not None:
+                self._transform(branch, y * (not tapped))
+                folded = not tapped
+            else:
+                weak = np.abs(branch.z @ y).sum(axis=1).max() < _STRONG_PU
+                folded = bool(pairs) and min(branch.sources) >= 0
+                folded = folded and (branch.floating or not weak)
+                if folded:
+                    self._fold_line(branch, y)
+            if folded:
+                for pair in pairs:
+                    del self._shunts[pair]
+
+    def _fold_line(self, branch: _Branch, y: Complex) -> None:
+        one = np.eye(branch.count)
+        branch.m = np.linalg.inv(one + branch.z @ y)
+        branch.z = branch.m @ branch.z
+        branch.n = one - y @ branch.z
+        self._shunt(branch.sources, y @ branch.m)
+
+    def _transform(self, branch: _Branch, shunt: Complex) -> None:
+        """Find a bank's matrices, with a shunt at the nodes it feeds."""
+        y, f = branch.y, len(branch.sources)
+        assert y is not None
+        branch.z = _inverse(y[f:, f:] + shunt)
+        branch.m = -branch.z @ y[f:, :f]
+        branch.n = -y[:f, f:] @ branch.z
+        g = _cleaned(y[:f, :f] + y[:f, f:] @ branch.m, y)
+        if not any(slot >= 0 for slot in branch.tap_from):
+            self._shunt(branch.sources, g)
+            return
+        for i, a in enumerate(branch.sources):
+            for j, b in enumerate(branch.sources):
+                if g[i, j] != 0.0:
+                    taps = branch.tap_from[i], branch.tap_from[j]
+                    self._tapped_shunts.append((a, b, g[i, j], *taps))
 
     # -- what is connected -----------------------------------------------------------
 
     def _elements(self) -> Elements:
-        rows: list[tuple[int, int, int, float, float, float, int, list[float], float, float]] = []
+        rows: list[tuple[Any, ...]] = []
         owners: list[tuple[str, str]] = []
         for group, equipment, p_kw, q_kvar, response in self._equipment():
             keys = {node: (self._at[equipment.bus], NODES.index(node))
@@ -385,9 +431,13 @@ class _Compiler:
                 self._idle.append(equipment.name)
                 continue
             place = {node: self._node[key] for node, key in keys.items()} | {GROUND: -1}
+            if group == "capacitors" and self._floating.intersection(place.values()):
+                self._tie(equipment, place, complex(p_kw, q_kvar) * 1e3)
+                continue
             kind, shares = _kind(equipment, response)
             low = getattr(equipment, "v_min_pu", 0.0)
             high = getattr(equipment, "v_max_pu", np.inf)
+            ramp = group == "consumers" and low > 0.5
             between = equipment.coils
             for i, j in between:
                 if i == GROUND:  # the same coil, seen from its other end
@@ -395,18 +445,27 @@ class _Compiler:
                 part = 1.0 / len(between)
                 rows.append(
                     (place[i], place[j], len(owners), p_kw * part, q_kvar * part,
-                     equipment.coil_v, kind, shares, low, high)
+                     equipment.coil_v, kind, shares, low, high, ramp)
                 )  # fmt: skip
             owners.append((group, equipment.name))
         rows.sort(key=lambda row: row[6])  # kinds together: each has a loop of its own
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 10
+        columns = list(zip(*rows, strict=True)) if rows else [()] * 11
         ints = [np.array(columns[k], np.int64) for k in (0, 1, 2, 6)]
         reals = [np.array(columns[k], np.float64) for k in (3, 4, 5, 8, 9)]
         shares_pu = np.array(columns[7], np.float64).reshape(-1, 6)
         return Elements(
             ints[0], ints[1], ints[2], reals[0], reals[1], reals[2], ints[3], shares_pu,
-            reals[3], reals[4], tuple(owners),
+            reals[3], reals[4], np.array(columns[10], bool), tuple(owners),
         )  # fmt: skip
+
+    def _tie(self, capacitor: Rated, place: Mapping[str, int], s_va: complex) -> None:
+        """Take a capacitor as a shunt: it may be all that ties its nodes to the earth."""
+        between = capacitor.coils
+        y = -np.conj(s_va) / len(between) / capacitor.coil_v**2
+        for i, j in between:
+            nodes = [place[node] for node in (i, j) if node != GROUND]
+            signs = np.array([1.0, -1.0])[: len(nodes)]
+            self._shunt(nodes, y * np.outer(signs, signs))
 
     def _equipment(
         self,
@@ -484,12 +543,21 @@ def _stacked(
 
 def _inverse(y: Complex) -> Complex:
     """Return the pseudo-inverse: what has no path to earth is at none of its voltage."""
-    scale = np.sqrt(np.abs(np.diag(y)))
-    scale[scale == 0.0] = 1.0
-    # Nodes of quite different voltages: only scaled do small singular values mean something.
-    inner = np.linalg.pinv(y / np.outer(scale, scale), rcond=_RANK)
-    z: Complex = inner / np.outer(scale, scale)
+    scaled, scale = _scaled(y)
+    z: Complex = np.linalg.pinv(scaled, rcond=_RANK) / scale
     return z
+
+
+def _scaled(y: Complex) -> tuple[Complex, Complex]:
+    """Return an admittance with ones on its diagonal, and what it was divided by.
+
+    Between nodes of quite different voltages only then do small singular values mean
+    something.
+    """
+    each = np.sqrt(np.abs(np.diag(y)))
+    each[each == 0.0] = 1.0
+    scale: Complex = np.outer(each, each).astype(complex)
+    return y / scale, scale
 
 
 def _cleaned(g: Complex, y: Complex) -> Complex:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from simulators.power_flow.compiler import compile_network
 from simulators.power_flow.result import PowerFlow, Trouble
 from simulators.power_flow.sweep import (
     LANES,
+    LOW_PU,
     Plan,
     Work,
     plan_of,
@@ -22,7 +24,7 @@ from simulators.power_flow.sweep import (
     work_for,
 )
 
-Complex = NDArray[np.complex128]
+Complex = NDArray[Any]
 Real = NDArray[np.float64]
 
 #: Sweeps in which shunts settle without load.
@@ -82,11 +84,12 @@ class Fbs:
         cuts = sum(len(loop.i) for loop in self.compiled.loops)
         self._work = work_for(self.compiled)
         self._set_taps(self.compiled.tap_pu)
-        self.plan = plan_of(self.compiled, np.zeros((cuts, cuts), np.complex128))
+        open_s = _complex(np.zeros((cuts, cuts)), np.zeros((cuts, cuts)))
+        self.plan = plan_of(self.compiled, open_s)
         self._begin()
         unloaded(self.plan, self._work, _SETTLE)
         count = self.compiled.node_count
-        self.start_v: Complex = (self._work.v_re + 1j * self._work.v_im)[:count, 0]
+        self.start_v: Complex = _complex(self._work.v_re, self._work.v_im)[:count, 0]
         if cuts:
             close_s: Complex = np.linalg.inv(self._seen_at_cuts(cuts))
             self.plan = plan_of(self.compiled, close_s)
@@ -152,7 +155,7 @@ class Fbs:
         solve_all(self.plan, self._work, start, load, (p_scale, q), limits, out)
         return Batch(compiled, out[0] + 1j * out[1], out[2], out[3])
 
-    def one(self, tolerance_pu: float = 1e-10, most_iterations: int = 200) -> PowerFlow:
+    def one(self, tolerance_pu: float = 1e-8, most_iterations: int = 200) -> PowerFlow:
         """Solve the network as it stands."""
         work, compiled, elements = self._work, self.compiled, self.compiled.elements
         self._begin()
@@ -216,6 +219,12 @@ class Fbs:
         )
 
 
+def _complex(re: Real, im: Real) -> Complex:
+    both: Complex = np.empty(re.shape, np.complex128)
+    both.real, both.imag = re, im
+    return both
+
+
 def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
     """Return what each element injects at given voltages, (n_element,). [kW, kvar]"""
     e = compiled.elements
@@ -228,14 +237,23 @@ def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
     zips, powers = e.kind == ZIP, e.kind == EXPONENT
     of_p[zips] = (s[:, 0] * inside**2 + s[:, 1] * inside + s[:, 2])[zips]
     of_q[zips] = (s[:, 3] * inside**2 + s[:, 4] * inside + s[:, 5])[zips]
-    of_p[powers] = (inside ** s[:, 0])[powers]
-    of_q[powers] = (inside ** s[:, 3])[powers]
-    p_kw, q_kvar = e.p_kw * of_p, e.q_kvar * of_q
-    kva: Complex = (p_kw + 1j * q_kvar) * (u / inside) ** 2
+    of_p[powers] = np.where(u > high, 1.0, inside ** s[:, 0])[powers]
+    of_q[powers] = np.where(u > high, 1.0, inside ** s[:, 3])[powers]
+    kva: Complex = _complex(e.p_kw * of_p, e.q_kvar * of_q) * (u / inside) ** 2
+    below = e.ramp & (u < low)  # the law of sweep._giving_way
+    if below.any():
+        share = np.where((e.kind == ZIP)[:, None], s, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0])[below]
+        u, low = np.maximum(u[below], 1e-9), low[below]
+        way = np.clip(u - LOW_PU, 0.0, None) / (low - LOW_PU)
+        power = np.where(u > LOW_PU, (0.5 + (1 / low - 0.5) * way) / u, 1.0)
+        current = np.where(u > LOW_PU, (0.5 + 0.5 * way) / u, 1.0)
+        laws = np.stack([np.ones(len(u)), current, power], axis=1)
+        of_p, of_q = (share[:, :3] * laws).sum(axis=1), (share[:, 3:] * laws).sum(axis=1)
+        kva[below] = _complex(e.p_kw[below] * of_p, e.q_kvar[below] * of_q) * u**2
     return kva
 
 
-def solve_fbs(network: Network, tolerance_pu: float = 1e-10) -> PowerFlow:
+def solve_fbs(network: Network, tolerance_pu: float = 1e-8) -> PowerFlow:
     """Return a network's power flow by the forward-backward sweep, taps as they stand.
 
     Raises

@@ -8,6 +8,7 @@ Transformers follow the usual construction from short-circuit tests on a base of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from gridmodel.network.element import GROUND
 from gridmodel.network.equipment import EnergySource
 from gridmodel.network.transformer import PowerTransformer
 
-Complex = NDArray[np.complex128]
+Complex = NDArray[Any]
 #: A node of a network: its bus and its conductor.
 Node = tuple[str, str]
 
