@@ -20,10 +20,12 @@ def test_partitions(bench: Bench, quick: bool) -> None:
             "feedertwin": partial(feedertwin, WIDTH, 4_000 // part),
             "by hand": partial(by_hand, WIDTH, 3_000 // part),
             "mosaik": partial(mosaik_cmd, WIDTH, 600 // part),
-            "engine mosaik": partial(adapter.engine, WIDTH, 3_000 // part),
-            "mosaik by hand": partial(adapter.by_hand, WIDTH, 3_000 // part),
+            "engine mosaik": partial(adapter.engine, WIDTH, 6_000 // part),
+            "mosaik by hand": partial(adapter.by_hand, WIDTH, 6_000 // part, False),
+            "our simulators": partial(adapter.in_their_script, WIDTH, 6_000 // part),
+            "theirs": partial(adapter.by_hand, WIDTH, 6_000 // part),
         },
-        rounds=3,
+        rounds=5,
     )
     ours = found["feedertwin"]
     bench.keep(
@@ -44,9 +46,18 @@ def test_partitions(bench: Bench, quick: bool) -> None:
                 "instants_per_s": median(found["engine mosaik"]),
             },
             {
-                "way": "two hand-written mosaik simulators, one process",
+                "way": "two hand-written mosaik simulators, one process, at their fastest",
                 "instants_per_s": median(found["mosaik by hand"]),
                 "of_ours": ratio(found["engine mosaik"], found["mosaik by hand"]),
+            },
+            {
+                "way": "our `FederateSimulator` twice in a plain mosaik script",
+                "instants_per_s": median(found["our simulators"]),
+            },
+            {
+                "way": "the hand-written simulators in that script",
+                "instants_per_s": median(found["theirs"]),
+                "of_ours": ratio(found["our simulators"], found["theirs"]),
             },
         ]
     )

@@ -5,10 +5,13 @@ number. So one hybrid simulator holds all desks of a level, for these do not see
 within an instant; each desk is one entity, each signal one attribute. Each link has an input
 attribute of its own, since mosaik keeps one value a source entity.
 
-One more simulator, the conductor, is triggered by every level that has run, so it comes last
-in each instant; every level depends on it one microsecond delayed, so none can begin an
+The last level also conducts: it steps in each instant, depends on every other level, so it
+comes last, and every other level depends on it one microsecond delayed, so none can begin an
 instant before the conductor has ended the one before. That gives mosaik, which lets
-unconnected simulators run ahead of each other, one border between two instants.
+unconnected simulators run ahead of each other, one border between two instants. Nothing
+triggers the conductor: it knows the next instant from the desks, and mosaik need not wait to
+see whether somebody else wakes it. Each simulator costs mosaik as much as all the parts in it
+(decision 0011); one that only conducts is there when a same-time group is on the last level.
 
 Foreign simulators of one ``group`` have a mosaik simulator each, inside a group of mosaik's:
 a delayed link among them is a weak one, so they step again within the instant until none of
@@ -43,10 +46,10 @@ try:
 except ImportError as error:
     raise MissingExtraError("mosaik", "the mosaik engine") from error
 
-#: Model, entity and attributes besides those of the federates.
-SELF, GO, DONE = "(self)", "(go)", "(done)"
+#: Model, entity and attribute besides those of the federates: who waits for whom.
+SELF, TURN = "(self)", "(turn)"
 CONDUCTOR = "(conductor)"
-#: Waits of a simulator before it is looked which were given up.
+#: Waits of a simulator, and instants, before it is looked which were given up.
 _MOST_WAITS = 32
 #: What mosaik carries for a message port, in a list: instant of sending, sequence, message.
 Letter = tuple[int, int, Message]
@@ -94,8 +97,22 @@ class Stage(Protocol):
         ...
 
     def end_instant(self, t_us: int) -> int | None:
-        """Take note that all of an instant has run; return the next one."""
+        """Take note that all of an instant has run; return the next one.
+
+        What is no instant, for all that came in it was a message on its way, is not ended.
+        """
         ...
+
+
+#: An attribute that is waited for and never sent.
+_SELF = {
+    "public": True,
+    "params": [],
+    "attrs": [TURN],
+    "trigger": [],
+    "persistent": [TURN],
+    "non-persistent": [],
+}
 
 
 class Level(mosaik_api_v3.Simulator):
@@ -109,17 +126,24 @@ class Level(mosaik_api_v3.Simulator):
         The links that end at one of them.
     stage : Stage
         The engine.
+    conducts : bool
+        It comes last, and ends each instant.
     """
 
-    def __init__(self, desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage) -> None:
-        self._desks = {desk.member.name: desk for desk in desks}
+    def __init__(
+        self, desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, conducts: bool
+    ) -> None:
+        self._own = desks
+        self._desks = [(model_of(desk), desk) for desk in desks]
         self._wires = {wire.attr: wire for wire in wires}
         self._heard = dict.fromkeys(self._wires, 0)  # sequence of the newest
         self._called: set[int] = set()  # desks that a loop asks to step again
         self._stage = stage
-        self._said: dict[str, dict[str, Any]] = {}
+        self._conducts = conducts
+        self._steps = 0
+        self._said: dict[str, dict[str, Any]] = {}  # by entity
         models = {model_of(desk): self._model(desk) for desk in desks}
-        super().__init__({"type": "hybrid", "models": {**models, SELF: _model_of_self([])}})  # type: ignore[no-untyped-call]
+        super().__init__({"type": "hybrid", "models": {**models, SELF: _SELF}})  # type: ignore[no-untyped-call]
 
     def _model(self, desk: Desk) -> dict[str, Any]:
         wires = {attr: wire for attr, wire in self._wires.items() if wire.target is desk}
@@ -139,19 +163,23 @@ class Level(mosaik_api_v3.Simulator):
 
     def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
         """Take in what came, and let those have a turn whose time it is."""
-        self._called.clear()
         for by_attr in inputs.values():
             for attr, by_source in by_attr.items():
-                if attr in self._wires:
-                    self._take_in(self._wires[attr], by_source)
-        self._said = {}
-        for desk in self._desks.values():
+                wire = self._wires.get(attr)
+                if wire is not None:
+                    self._take_in(wire, by_source)
+        self._said = said = {}
+        for eid, desk in self._desks:
             due = desk.next_us()
             if (due is not None and due <= time) or desk.index in self._called:
-                self._said[model_of(desk)] = self._stage.turn(desk, time)
-        if self._said:
-            self._said[SELF] = {DONE: True}
-        return first_us(self._desks.values())
+                said[eid] = self._stage.turn(desk, time)
+        self._called.clear()
+        if not self._conducts:
+            return first_us(self._own)
+        self._steps += 1
+        if self._steps % _MOST_WAITS == 0:
+            drop_cancelled_waits(self.mosaik.world)  # type: ignore[attr-defined]
+        return self._stage.end_instant(time)
 
     def _take_in(self, wire: Wire, by_source: Mapping[str, Any]) -> None:
         for value in by_source.values():
@@ -174,39 +202,6 @@ class Level(mosaik_api_v3.Simulator):
         return self._said
 
 
-class Conductor(mosaik_api_v3.Simulator):
-    """The simulator that comes last in each instant."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        super().__init__({"type": "hybrid", "models": {SELF: _model_of_self([DONE])}})  # type: ignore[no-untyped-call]
-
-    def create(self, num: int, model: str, **model_params: Any) -> Any:
-        """Return the one entity."""
-        return [{"eid": model, "type": model}]
-
-    def step(self, time: int, inputs: Any, max_advance: int) -> int | None:
-        """End the instant; return the next."""
-        next_us = self._stage.end_instant(time)
-        drop_cancelled_waits(self.mosaik.world)  # type: ignore[attr-defined]
-        return next_us
-
-    def get_data(self, outputs: Any) -> Any:
-        """Return nothing; that it has run is all that counts."""
-        return {}
-
-
-def _model_of_self(trigger: list[str]) -> dict[str, Any]:
-    return {
-        "public": True,
-        "params": [],
-        "attrs": [GO, DONE],
-        "trigger": trigger,
-        "persistent": [GO],
-        "non-persistent": [DONE],
-    }
-
-
 def model_of(desk: Desk) -> str:
     """Return the name of a desk's model and entity; a plain name may be a mosaik method's."""
     return f"federate {desk.member.name}"
@@ -214,49 +209,69 @@ def model_of(desk: Desk) -> str:
 
 def first_us(desks: Iterable[Desk]) -> int | None:
     """Return when the first of some desks has its turn. [us]"""
-    return min((due for desk in desks if (due := desk.next_us()) is not None), default=None)
-
-
-def rooms(desks: Sequence[Desk]) -> dict[str | None, dict[str, list[Desk]]]:
-    """Return the desks of each simulator that mosaik shall have: by group, then by name."""
-    found: dict[str | None, dict[str, list[Desk]]] = {}
+    first: int | None = None
     for desk in desks:
-        group = group_of(desk)
-        name = f"level {desk.member.level}" if group is None else desk.member.name
-        found.setdefault(group, {}).setdefault(name, []).append(desk)
+        due = desk.next_us()
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
+
+
+def room_of(desk: Desk) -> str:
+    """Return the name of the simulator a desk is in."""
+    return f"level {desk.member.level}" if group_of(desk) is None else desk.member.name
+
+
+def rooms(desks: Sequence[Desk], last: str) -> dict[str | None, dict[str, list[Desk]]]:
+    """Return the desks of each simulator that mosaik shall have: by group, then by name."""
+    found: dict[str | None, dict[str, list[Desk]]] = {None: {last: []}}
+    for desk in desks:
+        found.setdefault(group_of(desk), {}).setdefault(room_of(desk), []).append(desk)
     return found
 
 
-def play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
-    """Let mosaik run desks until an instant.
+def conductor(desks: Sequence[Desk]) -> str:
+    """Return the name of the simulator that ends each instant."""
+    last = max(desk.member.level for desk in desks)
+    alone = any(group_of(desk) for desk in desks if desk.member.level == last)
+    return CONDUCTOR if alone else f"level {last}"
+
+
+def play(
+    desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, span_us: tuple[int, int]
+) -> None:
+    """Let mosaik run desks from their first instant until one that is not run.
 
     Raises
     ------
     Exception
         Whatever a simulator raises; also what mosaik keeps to itself.
     """
-    asyncio.run(_play(desks, wires, stage, until_us))
+    asyncio.run(_play(desks, wires, stage, *span_us))
 
 
-async def _play(desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, until_us: int) -> None:
+async def _play(
+    desks: Sequence[Desk], wires: Sequence[Wire], stage: Stage, first: int, until_us: int
+) -> None:
+    last = conductor(desks)
     async with AsyncWorld(time_resolution=1e-6, cache=False) as world:
-        conductor = await _start(world, CONDUCTOR, partial(Conductor, stage), until_us)
-        (baton,) = await conductor.models[SELF].create(1)
         entities: dict[str, Entity] = {}
-        for group, named in rooms(desks).items():
+        selves: dict[str, Entity] = {}
+        for group, named in rooms(desks, last).items():
             with nullcontext() if group is None else world.group(group):
                 for name, here in named.items():
-                    make = partial(Level, here, [w for w in wires if w.target in here], stage)
-                    due_us = first_us(here)
-                    begin_us = until_us if due_us is None else due_us
-                    simulator = await _start(world, name, make, begin_us)
+                    ends = [wire for wire in wires if wire.target in here]
+                    make = partial(Level, here, ends, stage, name == last)
+                    begin_us = first if name == last else first_us(here)
+                    simulator = await _start(
+                        world, name, make, until_us if begin_us is None else begin_us
+                    )
                     for model in simulator.models.values():
                         (entities[model.name],) = await model.create(1)
-                    own = entities[SELF]
-                    world.connect_one(own, baton, DONE)
-                    world.connect_one(baton, own, GO, time_shifted=1, initial_data=None)
+                    selves[name] = entities.pop(SELF)
         for wire in wires:
             _connect(world, entities[model_of(wire.source)], entities[model_of(wire.target)], wire)
+        _take_turns(world, selves, last, {_waits(wire) for wire in wires if not wire.loop})
         await world.run(until_us, print_progress=False, lazy_stepping=False)
         raise_hidden(world)
 
@@ -267,6 +282,22 @@ async def _start(
     factory = await world.start(PythonStarter(make), sim_id=name)  # type: ignore[arg-type]
     world.set_initial_event(name, begin_us)
     return factory
+
+
+def _waits(wire: Wire) -> tuple[str, str, bool]:
+    """Return who waits for whom because of a wire: source, target, one microsecond delayed."""
+    return room_of(wire.source), room_of(wire.target), wire.delayed
+
+
+def _take_turns(
+    world: AsyncWorld, selves: Mapping[str, Entity], last: str, known: set[tuple[str, str, bool]]
+) -> None:
+    """Let the conductor come last, and all others after its turn before; wires may see to it."""
+    for name, own in selves.items():
+        if name != last and (name, last, False) not in known:
+            world.connect_one(own, selves[last], TURN)
+        if name != last and (last, name, True) not in known:
+            world.connect_one(selves[last], own, TURN, time_shifted=1, initial_data=None)
 
 
 def _connect(world: AsyncWorld, source: Entity, target: Entity, wire: Wire) -> None:

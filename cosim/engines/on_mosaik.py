@@ -12,7 +12,7 @@ import numpy as np
 from cosim.engines.desk import Desk, filled
 from cosim.engines.embedded import in_hands, kpis_of
 from cosim.engines.engine import Between, Job
-from cosim.engines.mosaik_world import Letter, SimulationError, Wire, group_of, play
+from cosim.engines.mosaik_world import Letter, SimulationError, Wire, first_us, group_of, play
 from cosim.federation import Federation, Link
 from cosim.freeze import check_ports, freeze_message
 from cosim.recorder.recorder import Recorder
@@ -36,6 +36,7 @@ class OnMosaik:
         order = sorted(federation.members, key=lambda member: (member.level, member.index))
         self._desks = [Desk(member, rank) for rank, member in enumerate(order)]
         self._by_name = {desk.member.name: desk for desk in self._desks}
+        self._grouped = {desk.index for desk in self._desks if group_of(desk) is not None}
         self._wires = [
             self._wire(federation, number, link) for number, link in enumerate(federation.links)
         ]
@@ -44,7 +45,7 @@ class OnMosaik:
             self._ways.setdefault((wire.source.member.name, wire.source_port), []).append(wire)
         for desk in self._desks:
             desk.record = self._recorder.writer(desk.index)
-            if group_of(desk) is not None:
+            if desk.index in self._grouped:
                 vars(desk.member.federate)["same_time"] = True
             if job.profile is not None:
                 desk.step = job.profile.timed(desk.member.name, desk.step)
@@ -82,12 +83,15 @@ class OnMosaik:
         self._between, self._until_us = between, until_us
         self._settle()
         try:
-            self._begin_instant()
-            play(self._desks, self._wires, self, until_us)
+            first_us = self._begin_instant()
+            if first_us is not None:
+                play(self._desks, self._wires, self, (first_us, until_us))
             self._check_end()
         except _Halt:
             return False
         except SimulationError as error:  # such as a same-time loop that does not come to rest
+            if isinstance(error.__context__, FederateError):  # mosaik takes any TypeError for
+                raise error.__context__ from None  # inputs that are not JSON
             raise FederateError(*self.where(), f"mosaik: {error}") from error
         finally:
             self._write_sent()
@@ -104,9 +108,10 @@ class OnMosaik:
 
     def _begin_instant(self) -> int | None:
         """Ask whether the next instant may begin; return it."""
-        flying = (self._wires[number].arrival_us(f) for (number, _), f in self._flying.items())
-        due = (desk.next_us() for desk in self._desks)
-        t_us = min((t for t in (*due, *flying) if t is not None), default=None)
+        t_us = first_us(self._desks)
+        for (number, _), letter in self._flying.items():
+            arrival = self._wires[number].arrival_us(letter)
+            t_us = arrival if t_us is None else min(t_us, arrival)
         if t_us is None or t_us >= self._until_us:
             return None
         self.now_us = t_us
@@ -138,7 +143,7 @@ class OnMosaik:
                     carried[port] = self._post(desk, port, t_us, messages)
             else:
                 check_ports(name, t_us, outputs, declared)
-        if sent and group_of(desk) is not None:
+        if sent and desk.index in self._grouped:
             self._drafts.setdefault(desk.index, (desk, {}))[1].update(sent)
         elif sent and desk.record is not None:
             desk.record(t_us, sent)
@@ -169,11 +174,15 @@ class OnMosaik:
 
     def end_instant(self, t_us: int) -> int | None:
         """Record what was sent, in the order of the clock's law, and ask to go on."""
-        for desk, sent in self._drafts.values():
-            if desk.record is not None:
-                desk.record(t_us, sent)
-        self._drafts.clear()
-        self._write_sent()
+        if t_us < self.now_us:
+            return self.now_us
+        if self._drafts:
+            for desk, sent in self._drafts.values():
+                if desk.record is not None:
+                    desk.record(t_us, sent)
+            self._drafts.clear()
+        if self._sent:
+            self._write_sent()
         return self._begin_instant()
 
     def _write_sent(self) -> None:

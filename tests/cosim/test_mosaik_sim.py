@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from cosim.run import DONE, RunOptions, run
 from gridmodel.errors import ScenarioError
-from gridmodel.federate import Message
+from gridmodel.federate import Message, Signal
 from tests.conftest import ROOT, STREET
 from tests.cosim.engines.random_federations import built
 from tests.cosim.test_mosaik_gateway import _free_port, _wait_for, left_behind
@@ -22,10 +23,11 @@ from tests.cosim.test_mosaik_gateway import _free_port, _wait_for, left_behind
 mosaik = pytest.importorskip("mosaik")
 import mosaik_api_v3  # noqa: E402
 
-from cosim.mosaik_sim import FederateSimulator, message_of, told_of  # noqa: E402
+from cosim.mosaik_sim import FederateSimulator, message_of, taker, told_of  # noqa: E402
 
 S = 1_000_000
 OURS = {"python": "cosim.mosaik_sim:FederateSimulator"}
+ONE = {"public": True, "params": [], "attrs": ["i_kw"]}
 TALKER = {
     "period_s": 1.0,
     "outputs": {"o_kw": {"shape": [3]}, "n_count": {"dtype": "int"}},
@@ -102,7 +104,7 @@ def test_mosaik_finds_that_it_complies_with_its_interface(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("way", ["python", "cmd", "connect"])
+@pytest.mark.parametrize("way", ["python", "cmd", "connect", "python and cmd"])
 def test_parts_coupled_by_a_plain_script_do_as_in_a_scenario(tmp_path, way):
     before = left_behind()
     talker, listener = {"config": TALKER}, {"config": LISTENER}
@@ -113,6 +115,8 @@ def test_parts_coupled_by_a_plain_script_do_as_in_a_scenario(tmp_path, way):
     else:
         command = f"{sys.executable} -m cosim mosaik-sim scripted"
         starts = [{"cmd": f"{command} %(addr)s", "cwd": str(ROOT)}] * 2
+    if way == "python and cmd":  # arrays go out as lists, for one who reads them is not here
+        starts[0], talker["model"] = OURS, "scripted"
     if way == "connect":
         address = f"127.0.0.1:{_free_port()}"
         waiting = subprocess.Popen([*command.split(), address, "--listen"], cwd=ROOT)
@@ -127,6 +131,76 @@ def test_parts_coupled_by_a_plain_script_do_as_in_a_scenario(tmp_path, way):
         newest = [value for at_us, value in sent.items() if at_us <= t_us]
         assert row["sum_count"] == (newest[-1] if newest else None)
     assert left_behind() == before
+
+
+class Refill(mosaik_api_v3.Simulator):
+    """Sends one array, which it fills anew at each step, and hands it out as it is."""
+
+    def __init__(self):
+        super().__init__({"type": "time-based", "models": {"Refill": ONE}})
+        self.sent = np.zeros(3)
+
+    def create(self, num, model):
+        return [{"eid": "e", "type": model}]
+
+    def step(self, time, inputs, max_advance):
+        self.sent += 1.0
+        return time + S
+
+    def get_data(self, outputs):
+        return {"e": {"i_kw": self.sent}}
+
+
+def test_among_simulators_of_one_process_arrays_stay_arrays_that_nobody_can_change():
+    made: list[FederateSimulator] = []
+    logs: list[Log] = []
+
+    def ours():
+        made.append(FederateSimulator("scripted"))
+        return made[-1]
+
+    def log():
+        logs.append(Log())
+        return logs[-1]
+
+    signal = {"shape": [3]}
+    options = {"skip_greetings": True, "configure_logging": False, "time_resolution": 1e-6}
+    start = mosaik.starters.PythonStarter
+    with mosaik.World(**options) as world:
+        first, second = (
+            world.start(
+                start(ours), sim_id=sid, config={"period_s": 1.0, "inputs": {"i_kw": signal},
+                "outputs": {"o_kw": signal}},
+            ).Federate()
+            for sid in ("first", "second")
+        )  # fmt: skip
+        world.connect(world.start(start(Refill), sim_id="refill").Refill(), first, "i_kw")
+        world.connect(first, second, ("o_kw", "i_kw"))
+        world.connect(first, world.start(start(log), sim_id="log").Log(), "o_kw")
+        world.run(until=3 * S, print_progress=False)
+    given, passed_on = (one._desk.inputs["i_kw"] for one in made)
+    assert given is not passed_on
+    assert given.tolist() == [3.0, 3.0, 3.0]
+    with pytest.raises(ValueError, match="read-only"):
+        given[0] = 0.0
+    # Nobody copies what cannot change: the reader has the very array that was sent.
+    assert passed_on is made[0]._desk.slots["o_kw"].new
+    assert logs[0].rows[2 * S]["o_kw"] is passed_on
+    assert logs[0].rows[S]["o_kw"].tolist() != passed_on.tolist()
+
+
+def test_an_array_that_its_sender_may_still_change_is_copied():
+    take = taker(Signal("i_kw", (3,)))
+    base = np.arange(3.0)
+    view = base[:]
+    view.setflags(write=False)
+    frozen = np.arange(3.0)
+    frozen.setflags(write=False)
+    kept = [take(base), take(view), take([0, 1, 2]), take(frozen)]
+    base[:] = 9.0
+    assert [array.tolist() for array in kept] == [[0.0, 1.0, 2.0]] * 4
+    assert not any(array.flags.writeable for array in kept)
+    assert kept[3] is frozen
 
 
 def test_a_part_on_a_network_is_built_from_its_file():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ import pytest
 from cosim import snapshots
 from cosim.engines.embedded import Embedded
 from cosim.engines.engine import Job
-from cosim.run import FAILED, INTERRUPTED, RunOptions, run
+from cosim.run import DONE, FAILED, INTERRUPTED, RunOptions, run
 from cosim.scenario.build import Scenario
 from tests.conftest import ROOT
 from tests.cosim.engines.random_federations import built
@@ -27,9 +28,13 @@ from tests.cosim.scenarios import scenario
 
 pytest.importorskip("mosaik")
 
+from mosaik import scheduler
 from mosaik_api_v3.connection import RemoteException
 
+from cosim.engines.mosaik_world import CONDUCTOR
 from cosim.engines.on_mosaik import OnMosaik
+from tests.cosim.test_mosaik_gateway import loop
+from tests.cosim.test_mosaik_gateway import scenario as gateways
 
 S = 1_000_000
 
@@ -85,6 +90,56 @@ def test_an_instant_counts_as_in_process(tmp_path):
         counts.append((engine.instants, engine.steps, engine.now_us))
         engine.close()
     assert counts[0] == counts[1]
+
+
+@pytest.fixture
+def steps(monkeypatch) -> Counter[str]:
+    """Steps that mosaik makes, by simulator."""
+    made: Counter[str] = Counter()
+    plain = scheduler.step
+
+    async def counted(world, sim, *rest):
+        made[sim.sid] += 1
+        await plain(world, sim, *rest)
+
+    monkeypatch.setattr(scheduler, "step", counted)
+    return made
+
+
+def test_a_pair_costs_mosaik_two_steps_an_instant(tmp_path, steps):
+    engine = OnMosaik(
+        Job(scenario({"a": counter(5), "b": watcher(5)}, "a.n_kw -> b.x_kw"), tmp_path)
+    )
+    engine.run(50, lambda t_us: True)
+    engine.close()
+    assert steps == {"level 0": 10, "level 1": 10}
+
+
+def test_the_last_level_steps_in_each_instant_and_others_when_they_are_due(tmp_path, steps):
+    wired, sink = watched()
+    engine = OnMosaik(Job(wired, tmp_path))
+    engine.run(60, lambda t_us: True)
+    engine.close()
+    begun = {*range(0, 60, 10), *range(0, 60, 15), *range(0, 60, 4)}
+    assert steps == {"level 0": len({*range(0, 60, 15), *range(0, 60, 4)}), "level 1": len(begun)}
+    assert len(sink.seen) == 6
+
+
+def test_a_part_after_a_same_time_group_conducts(tmp_path, steps):
+    data = loop()
+    data["links"][-1] = "y.out_kw -> sink.x_kw"  # so it is a level above both of the group
+    result = run(gateways(tmp_path, {}, **data), RunOptions(tmp_path, engine="mosaik"))
+    assert result.code == DONE, result.reason
+    seen = pq.read_table(result.folder / "signals" / "sink.parquet")["o_kw"].to_pylist()
+    assert seen[0] == round(2 / 3 * 8) / 8.0
+    assert steps["level 2"] == 10
+    assert CONDUCTOR not in steps
+
+
+def test_beside_a_same_time_group_on_the_last_level_the_conductor_stands_alone(tmp_path, steps):
+    result = run(gateways(tmp_path, {}, **loop()), RunOptions(tmp_path, engine="mosaik"))
+    assert result.code == DONE, result.reason
+    assert steps[CONDUCTOR] == 10
 
 
 DRILLS = [
@@ -224,3 +279,18 @@ def test_what_is_on_its_way_to_a_part_that_sleeps_is_in_the_snapshot(tmp_path, f
         chosen = RunOptions(tmp_path / "rest", engine=second)
         rest = run(built(tmp_path, SLEEPY), chosen, None, (cut, at_us))
         assert record(rest.folder) == wanted, at_us
+
+
+def test_a_message_that_only_reaches_an_inbox_is_no_instant(tmp_path):
+    # mosaik lets 'b' take a delayed message in one microsecond after it was sent; it arrives
+    # two and a half seconds later. 'b' is on the last level, which ends the instants.
+    asked: list[list[int]] = []
+    for number, make in enumerate((Embedded, OnMosaik)):
+        asked.append([])
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        engine = make(Job(built(tmp_path, SLEEPY), folder))
+        engine.run(13 * S, lambda t_us, kept=asked[-1]: kept.append(t_us) or True)
+        assert engine.instants == len(asked[-1])
+        engine.close()
+    assert asked[0] == asked[1]
