@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -42,17 +44,29 @@ def _die_with_parent() -> None:
 
 
 def end(children: Sequence[Child], wait_s: float = GRACE_S) -> None:
-    """Wait for children, then tell them, then kill them."""
+    """Wait for children, then tell them and all that they started, then kill these."""
     _wait(children, wait_s)
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-            child.send_signal(signal.SIGCONT)  # one that is stopped hears nothing
-    _wait(children, GRACE_S)
-    for child in children:
-        if child.poll() is None:
-            child.kill()
+    alive = [child for child in children if child.poll() is None]
+    for child in alive:
+        _tell(child, signal.SIGTERM)
+        _tell(child, signal.SIGCONT)  # one that is stopped hears nothing
+    deadline = time.monotonic() + GRACE_S
+    while any(_runs(child) for child in alive) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for child in alive:
+        _tell(child, signal.SIGKILL)
         child.wait()
+
+
+def _tell(child: Child, number: int) -> None:
+    """Send a signal to a child's group; not yet waited for, its id is no one else's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+def _runs(child: Child) -> bool:
+    """Return whether a child is still there, without waiting for it."""
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def _wait(children: Sequence[Child], wait_s: float) -> None:

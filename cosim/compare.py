@@ -35,7 +35,7 @@ class Parting:
     count : int
         Values that differ; instants of both runs together.
     most : float
-        Greatest difference, second minus first; 0 for messages.
+        Greatest difference, second minus first; 0 for messages. Of angles, the short way.
     most_t_us : int
         When it is greatest. [us]
     most_element : str
@@ -145,6 +145,8 @@ class _Tally:
             k = int(np.argmax(wrong[row]))
             self._first = int(t_us[row]), self._name(k), a[row, k].item(), b[row, k].item()
         delta = b.astype(np.float64) - a.astype(np.float64)
+        if self._column.unit == "deg":  # 359 is 1 before the full turn
+            delta = (delta + 180.0) % 360.0 - 180.0
         row, k = divmod(int(np.argmax(np.abs(delta))), delta.shape[1])
         if abs(delta[row, k]) > abs(self._most[0]):
             self._most = float(delta[row, k]), int(t_us[row]), self._name(k)

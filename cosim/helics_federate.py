@@ -13,30 +13,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from pydantic import Field, ValidationError
 
-from cosim import registry
-from cosim.engines.desk import Desk
+from cosim.alone import AloneConfig, desk_alone
 from cosim.engines.helics_border import helics
-from cosim.federation import Member, signals
+from cosim.federation import signals
 from cosim.freeze import freeze_message
-from cosim.node.programs import make_program
-from gridmodel.errors import Fault, ScenarioError
-from gridmodel.federate import BuildContext, Message, Messages, Signal
-from gridmodel.ingest.network_file import read_network
-from gridmodel.settings import Settings, faults_of, near, parse
+from cosim.helics_wiring import unpublished
+from gridmodel.errors import Fault, FederateError, ScenarioError
+from gridmodel.federate import Message, Messages, Signal
+from gridmodel.settings import faults_of, near, parse
 from gridmodel.units import US_PER_S, microseconds
 
 
-class ModelConfig(Settings):
+class BlockConfig(AloneConfig):
     """The block ``feedertwin`` of a HELICS configuration."""
 
-    model: str = Field(description="registered name")
-    config: Mapping[str, Any] = Field({}, description="the model's own settings")
-    seed: Annotated[int, Ge(0)] = Field(0, description="all randomness comes from it")
-    network: str | None = Field(None, description="network file, beside the configuration")
-    duration_h: Annotated[float, Gt(0.0)] = Field(description="length of the run")
+    duration_h: Annotated[float, Gt(0.0)] = Field(
+        description="length of its part in the federation"
+    )
 
 
 class HelicsFederate:
@@ -57,39 +53,18 @@ class HelicsFederate:
         self._path = path
         self._data = _read(path)
         block = self._block()
+        self._name = str(self._data.get("name", block.name or block.model))
         self._until_us = microseconds(3600.0 * block.duration_h)
-        self._desk = self._build(block)
+        given = self._data["feedertwin"]
+        self._desk = desk_alone(given, self._name, f"{path}, feedertwin", path.parent)
         self._ports = self._match()
 
-    def _block(self) -> ModelConfig:
+    def _block(self) -> BlockConfig:
         try:
-            return parse(ModelConfig, self._data.get("feedertwin", {}))
+            return parse(BlockConfig, self._data.get("feedertwin", {}))
         except ValidationError as error:
-            faults = faults_of(error, ModelConfig, lambda _: str(self._path), ("feedertwin",))
+            faults = faults_of(error, BlockConfig, lambda _: f"{self._path}, feedertwin")
             raise ScenarioError(f"{self._path} cannot be run", faults) from error
-
-    def _build(self, block: ModelConfig) -> Desk:
-        cls = registry.load(registry.FEDERATES, block.model)
-        try:
-            settings = parse(cls.Config, block.config)
-        except ValidationError as error:
-            above = ("feedertwin", "config")
-            faults = faults_of(error, cls.Config, lambda _: str(self._path), above)
-            raise ScenarioError(f"{self._path} cannot be run", faults) from error
-        name = str(self._data.get("name", block.model))
-        here = self._path.parent
-        network = read_network(here / block.network) if block.network else None
-        folders = dict.fromkeys(cls.Config.model_fields, here)
-        context = BuildContext(
-            name, block.seed, folders, network, self._until_us, 0.0, make_program
-        )
-        federate = cls.build(settings, context)
-        member = Member(
-            name, federate, 0, 0,
-            {port.name: port for port in federate.inputs},
-            {port.name: port for port in federate.outputs},
-        )  # fmt: skip
-        return Desk(member, 0)
 
     def _match(self) -> dict[str, dict[str, str]]:
         """Return port by key, for publications, subscriptions and endpoints."""
@@ -131,11 +106,13 @@ class HelicsFederate:
         FederateError
             If the model fails; the others are told.
         """
-        h, desk = helics(), self._desk
-        fed = h.helicsCreateCombinationFederate(self._desk.member.name, self._info(h))
+        h, desk = helics("feedertwin helics-federate"), self._desk
+        fed = h.helicsCreateCombinationFederate(self._name, self._info(h))
         handles = self._register(h, fed)
         h.helicsFederateEnterExecutingMode(fed)
         try:
+            if problem := unpublished(h, fed, self._needed()):
+                raise FederateError(self._name, 0, problem)
             granted_us = 0
             while granted_us < self._until_us:
                 self._receive(h, handles, granted_us)
@@ -148,10 +125,17 @@ class HelicsFederate:
         except BaseException as error:
             h.helicsFederateGlobalError(fed, 3, f"{type(error).__name__}: {error}")
             raise
-        desk.member.federate.close()
+        finally:
+            desk.member.federate.close()
         h.helicsFederateDisconnect(fed)
         h.helicsFederateFree(fed)
         h.helicsCloseLibrary()
+
+    def _needed(self) -> list[str]:
+        """Return the keys that somebody has to publish."""
+        items = self._data.get("subscriptions", [])
+        needed = [item for item in items if item.get("required", not item.get("optional", False))]
+        return [str(item.get("key", item.get("name", ""))) for item in needed]
 
     def _info(self, h: Any) -> Any:
         info = h.helicsCreateFederateInfo()

@@ -10,19 +10,20 @@ numbers, snapshots (an outside process cannot be put back in time).
 from __future__ import annotations
 
 import contextlib
-import sys
-import sysconfig
+import re
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Len
 from pydantic import Field
 
 from cosim.children import Child, end, start
 from cosim.engines.helics_border import HelicsBroker, free_port, helics
+from cosim.helics_wiring import program, unpublished
 from gridmodel.errors import Fault, FederateError, ScenarioError
 from gridmodel.federate import (
     BuildContext,
@@ -40,6 +41,7 @@ from gridmodel.units import US_PER_S, microseconds
 
 #: HELICS counts seconds in doubles; beyond this an instant of ours is no longer exact. [s]
 EXACT_S = 2**32
+_ADDRESS = re.compile(r"[^\s:/]+:\d+")
 
 
 class OutsideSignal(Settings):
@@ -49,6 +51,7 @@ class OutsideSignal(Settings):
     shape: tuple[Annotated[int, Ge(1)], ...] = Field((), description="lengths; none for a double")
     scale: float = Field(1.0, description="our value is theirs times this: unit and sign")
     initial: float = Field(0.0, description="our value before anything came")
+    optional: bool = Field(False, description="of a subscription: nobody has to publish it")
 
 
 class OutsideEndpoint(Settings):
@@ -63,8 +66,11 @@ class HelicsGatewayConfig(Settings):
 
     broker: str | None = Field(None, description="host:port; left out: one of its own")
     outside_count: Annotated[int, Ge(1)] = Field(1, description="federates that join besides it")
-    start: tuple[tuple[str, ...], ...] = Field(
+    start: tuple[Annotated[tuple[str, ...], Len(1)], ...] = Field(
         (), description="commands of outside federates to start; {port} is the broker's"
+    )
+    join_within_s: Annotated[float, Gt(0.0)] = Field(
+        20.0, description="time the outside federates have to join a broker of its own"
     )
     name: str = Field("feedertwin", description="its name in the HELICS federation")
     period_s: Annotated[float, Gt(0.0)] = Field(1.0, description="longest time between exchanges")
@@ -86,9 +92,11 @@ class HelicsGateway(Federate):
         self.period_us = microseconds(config.period_s)
         self._folder = context.folders.get("start", Path())
         self._h: Any = None
+        self._fed: Any = None
         self._broker: HelicsBroker | None = None
         self._children: list[Child] = []
         self._over = threading.Event()
+        self._began = False
         self._told: dict[str, Any] = {}
         self._exchanged = 0
         self.inputs: tuple[Port, ...] = (
@@ -103,7 +111,7 @@ class HelicsGateway(Federate):
     @classmethod
     def build(cls, config: Any, context: BuildContext) -> Self:
         """Return the gateway; it joins when the run begins."""
-        helics()
+        helics(f"'{context.name}' (model helics)")
         faults = []
         if context.duration_us / US_PER_S > EXACT_S:
             problem = f"{context.duration_us / 8.64e10:.0f} days are more than HELICS keeps exact."
@@ -111,6 +119,9 @@ class HelicsGateway(Federate):
         for name, given in {**config.subscriptions, **config.publications}.items():
             if given.scale == 0.0:
                 faults.append(Fault(context.name, f"{name}.scale", "0 loses the value."))
+        if config.broker is not None and not _ADDRESS.fullmatch(config.broker):
+            problem = f"'{config.broker}' is no host:port."
+            faults.append(Fault(context.name, "broker", problem))
         if faults:
             raise ScenarioError("gateway cannot be built", faults)
         return cls(config, context)
@@ -138,15 +149,16 @@ class HelicsGateway(Federate):
             self._broker = HelicsBroker(config.outside_count + 1, free_port())
             address = self._broker.address
         host, _, port = address.rpartition(":")
-        scripts = Path(sysconfig.get_path("scripts"))
         for command in config.start:
             words = [word.replace("{port}", port).replace("{host}", host) for word in command]
-            if (scripts / words[0]).exists():
-                words[0] = str(scripts / words[0])
-            elif words[0] == "python":
-                words[0] = sys.executable
-            self._children.append(start(words, self._folder))
-        threading.Thread(target=self._watch, name="outside", daemon=True).start()
+            try:
+                self._children.append(start([program(words[0]), *words[1:]], self._folder))
+            except OSError as error:
+                raise FederateError(self._name, self._now_us, f"start: {error}") from error
+        if self._broker is not None:
+            threading.Thread(
+                target=self._watch, args=(self._broker,), name="outside", daemon=True
+            ).start()
         info = h.helicsCreateFederateInfo()
         h.helicsFederateInfoSetCoreTypeFromString(info, "zmq")
         h.helicsFederateInfoSetCoreInitString(
@@ -173,15 +185,30 @@ class HelicsGateway(Federate):
             for name, given in {**config.hears, **config.tells}.items()
         }
         h.helicsFederateEnterExecutingMode(self._fed)
+        self._began = True
+        needed = [given.key for given in config.subscriptions.values() if not given.optional]
+        if problem := unpublished(h, self._fed, needed):
+            h.helicsFederateGlobalError(self._fed, 3, problem)
+            raise FederateError(self._name, self._now_us, problem)
 
-    def _watch(self) -> None:
-        """End the federation when an outside process fails: HELICS would wait for it."""
+    def _watch(self, broker: HelicsBroker) -> None:
+        """End the federation when an outside process fails or stays away: HELICS would wait."""
+        deadline_s = time.monotonic() + self._config.join_within_s
         while not self._over.wait(0.1):
             for child in self._children:
-                if child.poll() and self._broker is not None:
+                if child.poll():
                     name = str(child.args[0] if isinstance(child.args, list) else child.args)
-                    self._broker.fail(3, f"{Path(name).name} ended with code {child.returncode}")
+                    broker.fail(3, f"{Path(name).name} ended with code {child.returncode}")
                     return
+            if not self._began and time.monotonic() > deadline_s:
+                config, there = self._config, max(broker.joined() - 1, 0)
+                broker.fail(
+                    3,
+                    f"{there} of {config.outside_count} outside federates joined within "
+                    f"{config.join_within_s:g} s (outside_count, join_within_s); "
+                    f"the broker is at {broker.address}",
+                )
+                return
 
     def _receive(self, t_us: int) -> dict[str, Any]:
         """Return what came since the last exchange."""
@@ -244,14 +271,16 @@ class HelicsGateway(Federate):
 
     def close(self) -> None:
         """Leave the federation; end what was started."""
-        if self._h is None:
-            return
         h = self._h
-        with contextlib.suppress(h.HelicsException):
-            h.helicsFederateDisconnect(self._fed)
+        if h is None:
+            return
+        if self._fed is not None:
+            with contextlib.suppress(h.HelicsException):
+                h.helicsFederateDisconnect(self._fed)
         self._over.set()
         end(self._children, 3.0)
-        h.helicsFederateFree(self._fed)
+        if self._fed is not None:
+            h.helicsFederateFree(self._fed)
         if self._broker is not None:
             self._broker.close(1000)
 

@@ -7,6 +7,7 @@ is stepped at the instants it asks for, and, if it has a period, also then. Left
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
@@ -49,6 +50,8 @@ class StartConfig(Settings):
     def _one(self) -> Self:
         if sum(way is not None for way in (self.python, self.cmd, self.connect)) != 1:
             raise ValueError("give one of python, cmd and connect")
+        if self.connect is not None and not re.fullmatch(r"[^\s:/]+:\d+", self.connect):
+            raise ValueError("connect is host:port, 127.0.0.1:5678")
         return self
 
 

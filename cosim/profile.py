@@ -46,7 +46,11 @@ class Profile:
     _trace: list[tuple[str, float, float, int]] = field(default_factory=list)
     #: Trace events of other processes.
     others: list[dict[str, Any]] = field(default_factory=list)
-    _began_s: float = field(default_factory=time.perf_counter)
+
+    @property
+    def processes(self) -> int:
+        """Processes whose times are in it."""
+        return max(len({event["pid"] for event in self.others}), 1)
 
     def timed(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return a federate's step with a stopwatch around it."""
@@ -90,7 +94,12 @@ class Profile:
         return name
 
     def events(self, number: int = 1) -> list[dict[str, Any]]:
-        """Return the spans as events of the Chrome trace format, one row a federate."""
+        """Return the spans as events of the Chrome trace format, one row a federate.
+
+        Their clock is the computer's, so those of several processes fit together.
+        """
+        if not self._trace:  # all its steps were taken in other processes
+            return self.others
         rows = {name: row for row, name in enumerate(self.totals, 1)}
         names: list[dict[str, Any]] = [
             {"ph": "M", "name": "process_name", "pid": number, "args": {"name": self.process}}
@@ -102,7 +111,7 @@ class Profile:
         return names + [
             {
                 "ph": "X", "name": name, "pid": number, "tid": rows[name],
-                "ts": round((begin - self._began_s) * 1e6, 1),
+                "ts": round(begin * 1e6, 1),
                 "dur": round((end - begin) * 1e6, 1),
                 "args": {"t_s": t_us / 1e6},
             }
@@ -120,5 +129,8 @@ def _count(counts: dict[str, int], answer: Any) -> None:
 
 
 def write_trace(path: Path, events: Iterable[dict[str, Any]]) -> None:
-    """Write a file that Perfetto and ``chrome://tracing`` open."""
-    path.write_text(json.dumps({"traceEvents": list(events), "displayTimeUnit": "ms"}))
+    """Write a file that Perfetto and ``chrome://tracing`` open; it begins at 0."""
+    events = list(events)
+    first = min((event["ts"] for event in events if "ts" in event), default=0.0)
+    moved = [e | {"ts": round(e["ts"] - first, 1)} if "ts" in e else e for e in events]
+    path.write_text(json.dumps({"traceEvents": moved, "displayTimeUnit": "ms"}))

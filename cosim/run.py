@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
@@ -23,7 +24,7 @@ from cosim.recorder.recorder import record_error
 from cosim.report.graph import homes_of, svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
-from cosim.watchdog import StallError, Watchdog
+from cosim.watchdog import StallError, Watchdog, fuse_of
 from gridmodel.errors import FederateError, InputError, MissingExtraError, RunError
 from gridmodel.kpi import Kpi
 
@@ -142,7 +143,8 @@ def run(
     RecordError
         If the record cannot even be begun.
     """
-    return _Runner(scenario, options, progress, overrides).run(resume_from)
+    with Interrupt() as interrupt:  # from before there is a folder until all is written
+        return _Runner(scenario, options, progress, overrides).run(resume_from, interrupt)
 
 
 class _Runner:
@@ -172,7 +174,7 @@ class _Runner:
         self._beats = 0
         self._next_snapshot_us = options.snapshot_every_us or 0
 
-    def run(self, resume_from: tuple[Path, int] | None) -> RunResult:
+    def run(self, resume_from: tuple[Path, int] | None, interrupt: Interrupt) -> RunResult:
         start_us = resume_from[1] if resume_from is not None else 0
         try:
             engine = self._begin(resume_from)
@@ -186,8 +188,7 @@ class _Runner:
         self._begin_s = time.perf_counter()
         if self._real_time is not None and self._profile is not None:
             self._pacer = Pacer(self._real_time, start_us, self._profile.slowest, self._sleep)
-        with Interrupt() as interrupt:
-            code, reason = self._drive(engine, interrupt)
+        code, reason = self._drive(engine, interrupt)
         wall_s = time.perf_counter() - self._begin_s
         gc.unfreeze()
         kpis = engine.kpis()
@@ -294,7 +295,8 @@ class _Runner:
             os._exit(FAILED)
 
         timeout_s = self._scenario.config.stall_timeout_s
-        return Watchdog(timeout_s, lambda: engine.steps + self._beats, give_up)
+        fuse = fuse_of(self._folder, timeout_s, FAILED)
+        return Watchdog(timeout_s, lambda: engine.steps + self._beats, give_up, fuse)
 
     def _stall(self, engine: Engine) -> FederateError:
         name, t_us = engine.where()
@@ -339,7 +341,8 @@ class _Runner:
             **engine.failure(error),
             "traceback": traceback.format_exception(error),
         }
-        run_folder.write_json(self._folder / "failure.json", data)
+        with contextlib.suppress(OSError):  # the reason is told all the same
+            run_folder.write_last(self._folder, self._folder / "failure.json", data)
 
     def _write_profile(self) -> None:
         if self._profile is not None and self._options.profile:

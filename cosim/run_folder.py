@@ -54,6 +54,15 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
+def write_last(folder: Path, path: Path, data: Mapping[str, Any]) -> None:
+    """Write how something ended as JSON; on a full disk, into the room that `reserve` kept."""
+    try:
+        write_json(path, data)
+    except OSError:
+        release(folder)
+        write_json(path, data)
+
+
 def read_run(folder: Path) -> dict[str, Any]:
     """Return the content of ``run.json``.
 

@@ -49,12 +49,14 @@ def compare_command(
         print(json.dumps(asdict(found)))  # noqa: T201  exactly one JSON object, no styling
     else:
         _show(folders, found)
-    if not found.same and not as_json:
+    if plots or output or not (found.same or as_json):
         picture = compare_picture(*folders, found, plots or ())
+        path = output or folders[1] / f"compared_with_{folders[0].name}.png"
         if picture is not None:
-            path = output or folders[1] / f"compared_with_{folders[0].name}.png"
             path.write_bytes(picture)
-            out.print(str(path), soft_wrap=True)
+        if not as_json:
+            text = str(path) if picture is not None else "no signal differs: nothing to draw"
+            out.print(text, soft_wrap=True)
     raise typer.Exit(DONE if found.same else FELL_SHORT)
 
 

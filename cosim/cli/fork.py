@@ -18,13 +18,13 @@ from cosim.cli.run import (
     ProfileOption,
     QuietOption,
     RealTimeOption,
+    RunArgument,
     SetOption,
     SnapshotOption,
     UntilOption,
     go,
     options_of,
 )
-from cosim.cli.runs import RunArgument
 from cosim.scenario.build import load
 from cosim.scenario.changes import changes
 

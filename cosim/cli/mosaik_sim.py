@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from cosim import registry
+from cosim.cli.console import err
+from cosim.run import FAILED
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,10 +27,18 @@ def mosaik_sim_command(
     ] = False,
 ) -> None:
     """Run one of our models as a simulator of somebody else's mosaik world."""
+    registry.load(registry.FEDERATES, model)  # now, and not when somebody has connected
     from cosim.mosaik_sim import FederateSimulator, run_as_client, run_as_server
 
     host, _, port = address.rpartition(":")
     if not port.isdigit():
         raise typer.BadParameter(f"'{address}' is no HOST:PORT.")
+    if listen:
+        err.print(f"waiting for mosaik at {address}", soft_wrap=True)
     talk = run_as_server if listen else run_as_client
-    asyncio.run(talk(FederateSimulator(model), host, int(port)))
+    try:
+        asyncio.run(talk(FederateSimulator(model), host, int(port)))
+    except OSError as error:
+        what = "cannot listen" if listen else "nobody listens"
+        err.print(f"[bold red]error[/]: {what} at {address}: {error.strerror}", soft_wrap=True)
+        raise typer.Exit(FAILED) from error

@@ -12,8 +12,7 @@ from rich.markup import escape
 from cosim import run_folder
 from cosim.cli.arguments import duration_us
 from cosim.cli.console import err, out
-from cosim.cli.run import JsonOption, OutOption, SetOption
-from cosim.cli.runs import RunArgument
+from cosim.cli.run import JsonOption, OutOption, RunArgument, SetOption
 from cosim.replay.replay import Replayed, replay
 from cosim.run import DONE, FAILED, FELL_SHORT
 from cosim.scenario.build import load
@@ -55,11 +54,11 @@ def replay_command(
 def _show(result: Replayed, changed: list[str]) -> None:
     for change in changed:
         err.print(f"  {escape(change)}", soft_wrap=True)
-    mean_us = 1e6 * result.wall_s / max(result.steps, 1)
+    mean_us = 1e6 * result.wall_s / max(result.steps - 1, 1)
     out.print(
         f"{result.federate}: {result.steps:,} steps from {result.from_us / 3.6e9:g} h to "
         f"{result.until_us / 3.6e9:g} h again in {1e3 * result.wall_s:,.0f} ms, "
-        f"{mean_us:.0f} us a step",
+        f"{mean_us:.0f} us a step; the first one, which loads its code, {1e3 * result.first_s:,.0f} ms",
         soft_wrap=True,
     )
     for port in result.left_out:
@@ -89,6 +88,7 @@ def _data(result: Replayed) -> dict[str, Any]:
         "federate": result.federate,
         "steps": result.steps,
         "wall_s": result.wall_s,
+        "first_s": result.first_s,
         "same": result.same,
         "first": None if result.first is None else vars(result.first),
         "differences": dict(result.counts),

@@ -19,6 +19,9 @@ from cosim.run import DONE, RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 from cosim.scenario.changes import changes
 
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder, its name, or 'last'.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs.")]
 SetOption = Annotated[
     list[str] | None,
@@ -75,9 +78,7 @@ def run_command(  # noqa: PLR0913  one parameter an option
 
 
 def resume_command(  # noqa: PLR0913  one parameter an option
-    run_name: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's folder, its name, or 'last'.")
-    ],
+    run_name: RunArgument,
     at: Annotated[
         str | None, typer.Option(metavar="5h", help="From the snapshot at or before this time.")
     ] = None,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from cosim import run_folder
 from cosim.cli.console import out, print_table
-from cosim.cli.run import OutOption
+from cosim.cli.run import OutOption, RunArgument
 from cosim.recorder.compact import compact
 from cosim.report.report import write_report
-
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder, its name, or 'last'.")
-]
 
 
 def add_to(app: typer.Typer) -> None:

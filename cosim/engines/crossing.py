@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from struct import Struct
 from typing import Any
@@ -27,66 +25,91 @@ _CODES = {float: "<f8", int: "<i8", bool: "|b1"}
 Letter = tuple[str, str, int, int, int, Message]
 
 
-@dataclass(frozen=True)
 class _Field:
-    """One signal of a block."""
+    """One signal of a block, with all that its bytes need worked out beforehand."""
 
-    source: str
-    port: str
-    signal: Signal
-    with_old: bool
+    __slots__ = (
+        "_before", "_count", "_dtype", "_half", "_kind", "_shape",
+        "length", "port", "source", "with_old",
+    )  # fmt: skip
 
-    def encode(self, slot: Slot) -> bytes:
-        parts = [self._value(slot.new_us, slot.new)]
-        if self.with_old:
-            parts.append(self._value(slot.old_us, slot.old))
-        return b"".join(parts)
-
-    def decode(self, block: bytes, at: int, slot: Slot) -> int:
-        """Put what a block says into a slot; return where the next field begins."""
-        (stamp,) = _STAMP.unpack_from(block, at)
-        end = at + self.length
-        if stamp == slot.new_us or stamp == BEFORE:
-            return end
-        if self.with_old:
-            slot.old_us, slot.old = self._read(block, at + self.length // 2)
-            slot.new_us, slot.new = self._read(block, at)
-        else:
-            slot.put(*self._read(block, at))
-        return end
-
-    @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        return tuple(length or 0 for length in self.signal.shape or ())
-
-    @cached_property
-    def _count(self) -> int:
-        return prod(self._shape)
-
-    @cached_property
-    def _dtype(self) -> np.dtype[Any]:
-        return np.dtype(_CODES[self.signal.dtype])
-
-    @cached_property
-    def length(self) -> int:
-        """Bytes in a block."""
+    def __init__(self, source: str, port: str, signal: Signal, with_old: bool) -> None:
+        self.source, self.port, self.with_old = source, port, with_old
+        shape = tuple(length or 0 for length in signal.shape or ())
+        self._kind = signal.dtype if signal.shape == () else None
+        self._shape = shape if len(shape) > 1 else None
+        self._dtype: np.dtype[Any] = np.dtype(_CODES[signal.dtype])
+        self._count = prod(shape)
         size = self._dtype.itemsize * self._count
-        return (_STAMP.size + size) * (2 if self.with_old else 1)
+        self._before = bytes(size)
+        self._half = _STAMP.size + size
+        #: Bytes in a block.
+        self.length = self._half * (2 if with_old else 1)
 
-    def _value(self, stamp: int, value: Any) -> bytes:
-        if stamp == BEFORE:
-            value = np.zeros(self._count)
-        return _STAMP.pack(stamp) + np.asarray(value, self._dtype).tobytes()
+    def encode(self, slot: Slot, parts: list[bytes]) -> None:
+        """Add what a slot holds to the parts of a block."""
+        parts += _STAMP.pack(slot.new_us), self._bytes(slot.new_us, slot.new)
+        if self.with_old:
+            parts += _STAMP.pack(slot.old_us), self._bytes(slot.old_us, slot.old)
 
-    def _read(self, block: bytes, at: int) -> tuple[int, Any]:
+    def decode(self, block: bytes, at: int, slot: Slot) -> None:
+        """Put what a block says, from a position on, into a slot."""
         (stamp,) = _STAMP.unpack_from(block, at)
-        if stamp == BEFORE:
-            return stamp, None
+        if stamp == slot.new_us or stamp == BEFORE:
+            return
+        if self.with_old:
+            before = at + self._half
+            (slot.old_us,) = _STAMP.unpack_from(block, before)
+            slot.old = None if slot.old_us == BEFORE else self._value(block, before)
+            slot.new_us, slot.new = stamp, self._value(block, at)
+        else:
+            slot.put(stamp, self._value(block, at))
+
+    def _bytes(self, stamp: int, value: Any) -> bytes:
+        return self._before if stamp == BEFORE else np.asarray(value, self._dtype).tobytes()
+
+    def _value(self, block: bytes, at: int) -> Any:
         # Read-only, as the bytes are.
         array = np.frombuffer(block, self._dtype, self._count, at + _STAMP.size)
-        if self.signal.shape == ():
-            return stamp, self.signal.dtype(array[0])
-        return stamp, array.reshape(self._shape)
+        if self._kind is not None:
+            return self._kind(array[0])
+        return array if self._shape is None else array.reshape(self._shape)
+
+
+class Block:
+    """The signals of a crossing at one of its ends.
+
+    Parameters
+    ----------
+    fields : sequence of _Field
+        What crosses, in the order of the bytes.
+    slots : mapping
+        Where this end keeps what was sent, by source and port.
+    """
+
+    def __init__(self, fields: Sequence[_Field], slots: Mapping[tuple[str, str], Slot]) -> None:
+        self._slots = [slots[field.source, field.port] for field in fields]
+        self._fields: list[tuple[_Field, int, Slot]] = []
+        at = 0
+        for field, slot in zip(fields, self._slots, strict=True):
+            self._fields.append((field, at, slot))
+            at += field.length
+
+    def sent_at(self, t_us: int) -> bool:
+        """Return whether any of the signals was sent at an instant."""
+        return any(slot.new_us == t_us for slot in self._slots)
+
+    def encode(self) -> bytes:
+        """Return the signals as they stand."""
+        parts: list[bytes] = []
+        for field, _, slot in self._fields:
+            field.encode(slot, parts)
+        return b"".join(parts)
+
+    def decode(self, block: bytes) -> None:
+        """Put what the other end encoded into this end's slots."""
+        for field, at, slot in self._fields:
+            field.decode(block, at, slot)
 
 
 class Crossing:
@@ -118,20 +141,9 @@ class Crossing:
             assert isinstance(signal, Signal)
             self._fields.append(_Field(name, port, signal, with_old))
 
-    @cached_property
-    def signals(self) -> Sequence[tuple[str, str]]:
-        """Source and port of each signal, in the order of the block."""
-        return [(field.source, field.port) for field in self._fields]
-
-    def encode(self, slots: Mapping[tuple[str, str], Slot]) -> bytes:
-        """Return the block of signals as they stand."""
-        return b"".join(field.encode(slots[field.source, field.port]) for field in self._fields)
-
-    def decode(self, block: bytes, slots: Mapping[tuple[str, str], Slot]) -> None:
-        """Put a block of signals into the receiver's slots."""
-        at = 0
-        for field in self._fields:
-            at = field.decode(block, at, slots[field.source, field.port])
+    def block(self, slots: Mapping[tuple[str, str], Slot]) -> Block:
+        """Return the signals at one end, whose slots are given by source and port."""
+        return Block(self._fields, slots)
 
 
 def pack_letters(letters: Iterable[Letter]) -> bytes:
@@ -143,6 +155,8 @@ def pack_letters(letters: Iterable[Letter]) -> bytes:
 
 def unpack_letters(data: bytes) -> list[Letter]:
     """Return the messages in bytes that `pack_letters` made; both ends are ours."""
+    if not data:
+        return []
     return [
         (target, port, arrival, sender, sequence, Message(t_us, kind, content))
         for target, port, arrival, sender, sequence, t_us, kind, content in marshal.loads(data)

@@ -91,9 +91,14 @@ class OnHelics:
                 self._let_go(stopped_s)
                 continue
             if not between(self.now_us):
+                if (self._page[1:, part.STEPPING] == part.STARTING).all():
+                    return False
                 stopped_s = time.monotonic()
                 self._page[0][0] = 1
-            if not np.array_equal(counts, self._page):
+            # One that has ended is no progress: HELICS may have let it go, seconds after another
+            # had stopped.
+            going = self._page[:, part.STEPPING] != part.OVER
+            if not np.array_equal(counts[going], self._page[going]):
                 counts, since_s = self._page.copy(), time.monotonic()
             elif time.monotonic() - since_s > stall_s:
                 raise self._stalled(stall_s)
@@ -173,7 +178,8 @@ class OnHelics:
         row = self._page[self._names.index(name) + 1]
         where = self._stepping(name)
         if report.get("reason"):
-            return FederateError(where or name, int(row[part.NOW_US]), report["reason"])
+            whose = where or f"partition {name}"
+            return FederateError(whose, int(row[part.NOW_US]), report["reason"])
         how = (
             f"was killed by signal {signal.Signals(-code).name}"
             if code < 0

@@ -7,12 +7,13 @@ partitions, so the clock's law holds across them.
 If only signals cross, each partition asks for its own turns. If messages cross, a turn
 may be earlier than a partition knows; then all go in *rounds*: at a turn everyone says
 when its next one is, a moment later everyone knows the first of these and asks for it.
+What a partition says carries its signals and messages along.
 """
 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heappop
 from typing import Protocol
@@ -40,7 +41,7 @@ class Border(Protocol):
         """Wait until all others have passed what is before a key."""
 
     def publish(self, to: str, block: bytes) -> None:
-        """Send the block of signals to another partition."""
+        """Send the block of signals to another partition; not in rounds."""
 
     def blocks(self) -> Mapping[str, bytes]:
         """Return blocks that are new, by partition of origin."""
@@ -49,8 +50,8 @@ class Border(Protocol):
     def announce(self, plans: Mapping[str, bytes]) -> None:
         """Say to each other partition what comes next; in rounds only."""
 
-    def plans(self) -> Sequence[bytes]:
-        """Return what all others announced."""
+    def plans(self) -> Mapping[str, bytes]:
+        """Return what all others announced, by partition."""
         ...
 
 
@@ -101,17 +102,22 @@ class Partition(InProcess):
         super().__init__(federation, recorder, {n for n, place in home.items() if place == name})
         self._border = border
         ways = crossings(federation, home)
-        self._out = {to: crossing for (origin, to), crossing in ways.items() if origin == name}
-        self._in = {origin: crossing for (origin, to), crossing in ways.items() if to == name}
-        self._slots: dict[tuple[str, str], Slot] = {
+        slots: dict[tuple[str, str], Slot] = {
             (desk.member.name, port): slot
             for desk in self.desks
             for port, slot in desk.slots.items()
         }
+        to_others = {to: way for (origin, to), way in ways.items() if origin == name}
+        to_here = {origin: way for (origin, to), way in ways.items() if to == name}
+        self._out = {to: crossing.block(slots) for to, crossing in to_others.items()}
+        self._in = {origin: crossing.block(self.imports) for origin, crossing in to_here.items()}
+        self._message_links = {to: crossing.message_links for to, crossing in to_others.items()}
         self._post_box: dict[str, list[Letter]] = {to: [] for to in self._out}
         self._others = sorted(set(home.values()) - {name})
         #: Whether messages cross anywhere, so that all partitions go in rounds.
         self.in_rounds = any(crossing.message_links for crossing in ways.values())
+        #: In rounds, blocks wait here for the plan they go with.
+        self._waiting: dict[str, bytes] = {}
 
     def run_turns(self, until_us: int, hooks: Hooks) -> bool:
         """Run all instants before ``until_us``, turn by granted turn.
@@ -132,24 +138,26 @@ class Partition(InProcess):
         while True:
             barrier = hooks.barrier_us()
             end_us = until_us if barrier is None else min(until_us, barrier)
-            turn = self._next_turn(end_us)
             # The last key before an instant: what was sent before it has come by then.
-            want = key_of(end_us, 0) - 2 if turn is None else key_of(*turn)
+            end_key = key_of(end_us, 0) - 2
+            turn = self._next_turn(end_us)
+            want = end_key if turn is None else key_of(*turn)
             if self.in_rounds:
                 key, stop = self._round(key, want, stop)
+                if stop:
+                    return False
                 turn = self._next_turn(end_us)
+                want = end_key if turn is None else key_of(*turn)
             else:
                 key = want
-            if stop:
-                return False
             self._border.request(key)
-            self._take_in()
-            if key == key_of(end_us, 0) - 2:
+            self._take_in(self._border.blocks())
+            if key == end_key:
                 if end_us == until_us:
                     self.now_us = until_us
                     return True
                 hooks.at_barrier(end_us)
-            elif turn is not None and key == key_of(*turn):
+            elif turn is not None and key == want:
                 t_us, level = turn
                 if t_us != instant:
                     self.now_us = t_us
@@ -164,35 +172,29 @@ class Partition(InProcess):
 
     def _round(self, key: int, want: int, stop: bool) -> tuple[int, bool]:
         """Tell the others what comes next here; return the first turn of all, or a stop."""
-        wake = [
-            key_of(arrival, self.federation[target].level)
-            for letters in self._post_box.values()
-            for target, _, arrival, *_ in letters
-        ]
-        want = min([want, *wake])
-        empty = pack_letters([])
-        plans = {
-            to: marshal.dumps(
-                (want, stop, pack_letters(self._post_box[to]) if self._post_box.get(to) else empty)
-            )
-            for to in self._others
-        }
         for letters in self._post_box.values():
-            letters.clear()
+            for target, _, arrival, *_ in letters:
+                want = min(want, key_of(arrival, self.federation[target].level))
+        plans = {}
+        for to in self._others:
+            post, block = self._post_box.get(to, []), self._waiting.pop(to, b"")
+            plans[to] = marshal.dumps((want, stop, pack_letters(post) if post else b"", block))
+            post.clear()
         self._border.announce(plans)
         self._border.request(key + 1)
-        self._take_in()
-        for plan in self._border.plans():
-            their_want, their_stop, data = marshal.loads(plan)
+        for origin, plan in self._border.plans().items():
+            their_want, their_stop, data, block = marshal.loads(plan)
             want, stop = min(want, their_want), stop or their_stop
+            if block:
+                self._in[origin].decode(block)
             for target, port, arrival, sender, sequence, message in unpack_letters(data):
                 self.deliver(self.desk(target), arrival, sender, sequence, port, message)
         return want, stop
 
-    def _take_in(self) -> None:
+    def _take_in(self, blocks: Mapping[str, bytes]) -> None:
         """Put the signals that came into their slots."""
-        for origin, block in self._border.blocks().items():
-            self._in[origin].decode(block, self.imports)
+        for origin, block in blocks.items():
+            self._in[origin].decode(block)
 
     def _next_turn(self, end_us: int) -> tuple[int, int] | None:
         """Return the next instant and level of a member here, if before the end."""
@@ -215,16 +217,20 @@ class Partition(InProcess):
             if due:
                 self._step(desk, t_us)
                 self._schedule(desk)
-        for to, crossing in self._out.items():
-            if any(self._slots[key].new_us == t_us for key in crossing.signals):
-                self._border.publish(to, crossing.encode(self._slots))
+        for to, block in self._out.items():
+            if not block.sent_at(t_us):
+                continue
+            if self.in_rounds:
+                self._waiting[to] = block.encode()
+            else:
+                self._border.publish(to, block.encode())
 
     def _post(self, desk: Desk, port: str, t_us: int, message: Message) -> None:
         """Put a message into inboxes here and into the post to other partitions."""
         super()._post(desk, port, t_us, message)
         name = desk.member.name
-        for to, crossing in self._out.items():
-            for link in crossing.message_links.get((name, port), ()):
+        for to, links in self._message_links.items():
+            for link in links.get((name, port), ()):
                 passed = self.federation[link.target].level <= desk.member.level
                 arrival = arrival_us(message, t_us, link.delayed, passed)
                 letter = (

@@ -147,7 +147,8 @@ class PartitionProcess:
         try:
             recorder.close()
         except OSError as error:
-            code, reason = FAILED, str(record_error(error))
+            if code in (DONE, STOPPED):  # or it follows from what has been told
+                code, reason = FAILED, str(record_error(error))
         self._leave(partition, code, reason)
         if code in (DONE, STOPPED):
             border.close()
@@ -260,7 +261,8 @@ class PartitionProcess:
             "waits": sorted(profile.waits) if profile else [],
             "trace": profile.events(self._job.row) if profile and self._job.profile else [],
         }
-        run_folder.write_json(self._folder / PARTS / f"{self._job.name}.json", data)
+        path = self._folder / PARTS / f"{self._job.name}.json"
+        run_folder.write_last(self._folder, path, data)
         for desk in partition.desks:
             desk.member.federate.close()
 
@@ -287,7 +289,8 @@ def main() -> None:
     except Exception as error:
         traceback.print_exc()
         data = {"code": FAILED, "reason": f"{type(error).__name__}: {error}", "failure": None}
-        run_folder.write_json(Path(job.folder) / PARTS / f"{job.name}.json", data)
+        folder = Path(job.folder)
+        run_folder.write_last(folder, folder / PARTS / f"{job.name}.json", data)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # HELICS leaves politely at exit, which the others would take for success

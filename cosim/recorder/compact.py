@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cosim.recorder.message_table import SCHEMA, messages_of
 from cosim.recorder.signal_table import layout_of, rows_of
 
 SIGNALS, LIVE, MESSAGES = "signals", "live", "messages"
+#: What the live folder is called while it is removed.
+_DONE = "live.done"
 #: File in the live folder: senders in the order of their turns, where several write.
 RANKS = "_ranks"
 #: Rows of a group; fixed, so that the bytes do not depend on how the rows arrived.
@@ -33,6 +36,7 @@ def compact(folder: Path) -> int:
         The run.
     """
     live = folder / LIVE
+    shutil.rmtree(folder / _DONE, ignore_errors=True)
     if not live.exists():
         return 0
     (folder / SIGNALS).mkdir(exist_ok=True)
@@ -43,14 +47,15 @@ def compact(folder: Path) -> int:
         schema = layout.table_schema()
         batches = (pa.record_batch(flat(batch, layout), schema=schema) for batch in rows_of(stem))
         rows += _write(folder / SIGNALS / f"{stem.name}.parquet", schema, batches)
-        _remove(stem, (".arrow", ".tail", ".json"))
+        for suffix in (".json", ".arrow", ".tail"):  # without the first there is no table
+            stem.with_suffix(suffix).unlink(missing_ok=True)
     stems = sorted(path.with_suffix("") for path in live.glob(f"_{MESSAGES}*.arrow"))
     if stems:
         _write(folder / f"{MESSAGES}.parquet", SCHEMA, _in_order(live, stems))
-        for stem in stems:
-            _remove(stem, (".arrow", ".journal"))
-    (live / RANKS).unlink(missing_ok=True)
-    live.rmdir()
+    # In one go, or messages of some partitions might be gone when this is begun anew. What
+    # is left besides is of tables that were killed before they had a row.
+    live.rename(folder / _DONE)
+    shutil.rmtree(folder / _DONE)
     return rows
 
 
@@ -70,11 +75,6 @@ def _in_order(live: Path, stems: list[Path]) -> Iterator[pa.RecordBatch]:
     senders = np.array([rank[name] for name in table["sender"].to_pylist()], dtype=np.int64)
     order = np.lexsort((table["sequence"].to_numpy(), senders, table["sent_t_us"].to_numpy()))
     yield from table.take(order).to_batches()
-
-
-def _remove(stem: Path, suffixes: Iterable[str]) -> None:
-    for suffix in suffixes:
-        stem.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from cosim.recorder.compact import LIVE, MESSAGES, layout_in, live_batches, mess
 from cosim.recorder.layout import layout
 from cosim.recorder.message_table import MessageTable
 from cosim.recorder.signal_table import SignalTable
+from cosim.recorder.stream import record_error as record_error
 from cosim.scenario.schema import RecordConfig
-from gridmodel.errors import RecordError
 from gridmodel.federate import Message
 from gridmodel.units import microseconds
 
@@ -77,7 +76,7 @@ class Recorder:
         try:
             self._messages.write(self._names[index], port, t_us, sequence, message)
         except OSError as error:
-            raise record_error(error) from error
+            raise record_error(error, self._names[index], t_us) from error
 
     def take_over(self, folder: Path, before_us: int) -> None:
         """Copy what an earlier run recorded before an instant."""
@@ -99,16 +98,3 @@ class Recorder:
                     table.abandon()
         if failed is not None:
             raise record_error(failed) from failed
-
-
-def record_error(error: OSError) -> RecordError:
-    """Return what a failed write means, and what to do."""
-    if isinstance(error, RecordError):
-        return error
-    if error.errno == errno.ENOSPC:
-        return RecordError(
-            errno.ENOSPC,
-            "the disk is full; free room and run 'feedertwin recover' on the run, or record less "
-            "(record: {skip: [...], every_s: {...}})",
-        )
-    return RecordError(error.errno or errno.EIO, f"the record cannot be written: {error}")

@@ -31,6 +31,19 @@ class Block(NamedTuple):
         return Block(self.t_us[first:last], {n: v[first:last] for n, v in self.values.items()})
 
 
+class Letters(NamedTuple):
+    """Recorded messages in a piece, column by column, in the order they were sent."""
+
+    sent_us: list[int]
+    arrival_us: list[int]
+    sender: list[str]
+    port: list[str]
+    sequence: list[int]
+    kind: list[str]
+    #: Content as JSON.
+    data: list[str]
+
+
 class Rows:
     """The recorded rows of one federate, taken forward in time.
 
@@ -115,10 +128,8 @@ def _groups(file: pq.ParquetFile, from_us: int, until_us: int) -> list[int]:
     return [*([first - 1] if first else []), *found]
 
 
-def messages(
-    run: Path, senders: Collection[str], from_us: int, until_us: int
-) -> Iterator[dict[str, Any]]:
-    """Yield what some federates said in a span of time, as rows of the table of messages."""
+def messages(run: Path, senders: Collection[str], from_us: int, until_us: int) -> Iterator[Letters]:
+    """Yield what some federates said in a span of time, a batch at a time."""
     path = run / f"{MESSAGES}.parquet"
     if not path.exists():
         return
@@ -128,7 +139,11 @@ def messages(
             sent_us = batch.column("sent_t_us")
             within = pc.and_(pc.greater_equal(sent_us, from_us), pc.less(sent_us, until_us))
             mask = pc.and_(within, pc.is_in(batch.column("sender"), value_set=wanted))
-            yield from batch.filter(mask).to_pylist()
+            found = batch.filter(mask)
+            # By way of NumPy: pyarrow's own lists are made of one scalar object a value.
+            yield Letters(
+                *(column.to_numpy(zero_copy_only=False).tolist() for column in found.columns)
+            )
 
 
 def joined(blocks: list[Block]) -> Block:

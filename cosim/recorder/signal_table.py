@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cosim.recorder.layout import TIME, Layout
+from cosim.recorder.stream import Stream, record_error
 
 _COMPRESSION = pa.ipc.IpcWriteOptions(compression="lz4")
 _LONG_AGO = -(1 << 62)
@@ -53,15 +54,23 @@ class SignalTable:
         with self._tail_path.open("w+b") as file:
             os.posix_fallocate(file.fileno(), 0, self._end)
             self._map = mmap.mmap(file.fileno(), self._end)
+        self._stream = Stream(stem.with_suffix(".arrow"), layout.stream_schema(), _COMPRESSION)
         self._json_path = stem.with_suffix(".json")
-        self._json_path.write_text(layout.to_json())
-        self._file = stem.with_suffix(".arrow").open("wb")
-        self._stream = pa.ipc.new_stream(self._file, layout.stream_schema(), options=_COMPRESSION)
+        self._write_layout()  # last: where it is, the others are
 
     def write(self, t_us: int, values: dict[str, Any]) -> None:
-        """Add a row; signals that are not in ``values`` keep their last value."""
+        """Add a row; signals that are not in ``values`` keep their last value.
+
+        Raises
+        ------
+        RecordError
+            If it cannot be kept.
+        """
         if self._unsent:
-            self._note_first(t_us, values)
+            try:
+                self._note_first(t_us, values)
+            except OSError as error:
+                raise record_error(error, self._tail_path.stem, t_us) from error
         held, place = self._held, self._place
         for name, value in values.items():
             found = place.get(name)
@@ -71,7 +80,10 @@ class SignalTable:
             return
         self._last_us = t_us
         if self._at == self._end:
-            self._flush()
+            try:
+                self._flush()
+            except OSError as error:
+                raise record_error(error, self._tail_path.stem, t_us) from error
         self._pack_into(self._map, self._at, *held, t_us + 1)
         self._at += self._row_bytes
 
@@ -81,9 +93,13 @@ class SignalTable:
         if first:
             self._unsent -= first
             self._layout = self._layout.sent(first, t_us)
-            part = self._json_path.with_suffix(".part")
-            part.write_text(self._layout.to_json())
-            part.replace(self._json_path)
+            self._write_layout()
+
+    def _write_layout(self) -> None:
+        """Write the layout whole or not at all."""
+        part = self._json_path.with_suffix(".part")
+        part.write_text(self._layout.to_json())
+        part.replace(self._json_path)
 
     def extend(self, batches: Iterable[pa.RecordBatch], before_us: int, earlier: Layout) -> None:
         """Take over the rows of an earlier run, and its layout, from before an instant."""
@@ -94,7 +110,7 @@ class SignalTable:
             count = int(np.searchsorted(batch.column(TIME).to_numpy(), before_us))
             if count:
                 part = batch.slice(0, count)
-                self._stream.write_batch(part)
+                self._stream.write(part)
                 self._last_us = int(part.column(TIME)[-1].as_py())
                 for k, column in enumerate(self._layout.columns):
                     last = part.column(column.name)[-1].values.to_numpy(zero_copy_only=False)
@@ -106,8 +122,7 @@ class SignalTable:
         """Write the tail to the stream and begin it anew."""
         rows = np.frombuffer(self._map, self._layout.dtype, self._at // self._row_bytes)
         try:
-            self._stream.write_batch(_batch(self._layout, rows))
-            self._file.flush()
+            self._stream.write(_batch(self._layout, rows))
         finally:
             del rows  # or the map could not be closed
         self._at = 0
@@ -117,13 +132,12 @@ class SignalTable:
         if self._at:
             self._flush()
         self._stream.close()
-        self._file.close()
         self._map.close()
         self._tail_path.unlink()
 
     def abandon(self) -> None:
         """Let go of the files as they are, for `rows_of` to read."""
-        self._file.close()
+        self._stream.abandon()
         self._map.close()
 
 

@@ -87,8 +87,9 @@ class Judge:
         if len(before.t_us):
             self._last_us = int(before.t_us[-1])
             self._held = {c.name: _last(before.values[c.name], c) for c in self._columns}
-        self._t_us: list[int] = []
-        self._said_rows: dict[str, list[Any]] = {c.name: [] for c in self._columns}
+        self._t_us: list[int] = []  # of the rows that are to be compared
+        #: What was said of each signal, and the row in which it first stands.
+        self._said: dict[str, tuple[list[int], list[Any]]] = {c: ([], []) for c in self.compared}
         self._recorded = _messages(run, member.name, from_us)
         self._message_count = 0
 
@@ -97,28 +98,30 @@ class Judge:
         return self._take if index == self._member.index and self._columns else None
 
     def _take(self, t_us: int, values: dict[str, Any]) -> None:
+        row, known = len(self._t_us), False
         for name, value in values.items():
-            if name in self._held:
-                self._held[name] = value
-        if t_us - self._last_us < self._every_us or not values.keys() & self._held.keys():
+            said = self._said.get(name)
+            if said is None:
+                continue
+            known = True
+            rows, those = said
+            if rows and rows[-1] == row:  # the one before stands in no row: thinned out
+                those[-1] = value
+            else:
+                rows.append(row)
+                those.append(value)
+        if not known or t_us - self._last_us < self._every_us:
             return
         self._last_us = t_us
         self._t_us.append(t_us)
-        for name, rows in self._said_rows.items():
-            rows.append(self._held[name])
-        if len(self._t_us) == WINDOW_ROWS:
+        if row + 1 == WINDOW_ROWS:
             self._compare(t_us + 1)
 
     def _compare(self, until_us: int) -> None:
         """Compare all rows before an instant."""
         then = self._rows.take(until_us)
-        again = Block(
-            np.array(self._t_us, np.int64),
-            {c.name: _matrix(self._said_rows[c.name], c) for c in self._columns},
-        )
+        again = Block(np.array(self._t_us, np.int64), {c.name: self._now(c) for c in self._columns})
         self._t_us.clear()
-        for rows in self._said_rows.values():
-            rows.clear()
         if np.array_equal(then.t_us, again.t_us):
             common = then.t_us
         else:
@@ -128,6 +131,17 @@ class Judge:
             then, again = _picked(then, a), _picked(again, b)
         for c in self._columns:
             self._column(c, common, then.values[c.name], again.values[c.name])
+
+    def _now(self, c: Column) -> NDArray[Any]:
+        """Return what was said of a signal, a line a row; empty its list."""
+        rows, values = self._said[c.name]
+        said = _matrix([self._held[c.name], *values], c)
+        self._held[c.name] = values[-1] if values else self._held[c.name]
+        count = len(self._t_us)
+        standing = said[np.searchsorted(rows, np.arange(count), side="right")]
+        rows.clear()
+        values.clear()
+        return standing
 
     def _lone(self, t_us: NDArray[np.int64], block: Block, recorded: bool) -> None:
         """Note rows that are in one of the two only."""
@@ -183,9 +197,9 @@ class Judge:
 
 def _messages(run: Path, sender: str, from_us: int) -> Iterator[tuple[str, Said]]:
     """Yield port and content of what a federate said, in order."""
-    for row in messages(run, {sender}, from_us, END_OF_TIME_US):
-        said = (row["sent_t_us"], row["t_us"], row["sequence"], row["kind"], row["data"])
-        yield row["port"], said
+    for b in messages(run, {sender}, from_us, END_OF_TIME_US):
+        said = zip(b.sent_us, b.arrival_us, b.sequence, b.kind, b.data, strict=True)
+        yield from zip(b.port, said, strict=True)
 
 
 def _words(said: tuple[str, Said]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cosim import run_folder, snapshots
 from cosim.clock import Slot, arrival_us
 from cosim.engines.in_process import InProcess
 from cosim.federation import Federation, Link, Member
-from cosim.recorder.message_table import content_of
+from cosim.recorder.message_table import contents
 from cosim.recorder.rows import Rows, messages
 from cosim.replay.judge import Difference, Judge
 from cosim.replay.tape import Tape
@@ -38,7 +39,9 @@ class Replayed:
     steps : int
         Steps it took.
     wall_s : float
-        Time of the steps, reading included. [s]
+        Time of the steps, reading included, without the first. [s]
+    first_s : float
+        Time of the first step, which loads its compiled code. [s]
     first : Difference or None
         Where it first says something else than is on record.
     counts : mapping
@@ -58,6 +61,7 @@ class Replayed:
     until_us: int
     steps: int
     wall_s: float
+    first_s: float
     first: Difference | None
     counts: Mapping[str, int]
     compared: tuple[str, ...]
@@ -115,26 +119,32 @@ def replay(
         _restore(engine, state, from_us)
     tapes = _tapes(engine, folder, federation, from_us)
     begin_s = time.perf_counter()
-    _deliver(engine, folder, federation, member, (from_us, end_us))
-    gc.freeze()  # the messages live to the end: do not look through them again and again
+    with _uncollected():
+        _deliver(engine, folder, federation, member, (from_us, end_us))
+    first_s = 0.0
 
     def between(t_us: int) -> bool:
         for tape in tapes:
-            tape.play(t_us)
+            if tape.next_us <= t_us:
+                tape.play(t_us)
         return True
 
     error = None
     try:
+        if (first_us := engine.desk(name).next_us()) is not None:
+            now_s = time.perf_counter()
+            engine.run(min(first_us + 1, end_us), between)
+            first_s = time.perf_counter() - now_s
         engine.run(end_us, between)
     except FederateError as failed:
         error = failed
     judge.close(engine.now_us if error is not None else end_us)
-    wall_s = time.perf_counter() - begin_s
+    wall_s = time.perf_counter() - begin_s - first_s
     gc.unfreeze()
     for tape in tapes:
         tape.close()
     return Replayed(
-        name, from_us, end_us, engine.steps, wall_s, judge.verdict.first, judge.verdict.counts,
+        name, from_us, end_us, engine.steps, wall_s, first_s, judge.verdict.first, judge.verdict.counts,
         tuple(judge.compared), left_out, error, _expected(folder, run, error),
     )  # fmt: skip
 
@@ -254,10 +264,29 @@ def _deliver(
         return
     desk = engine.desk(member.name)
     senders = {source: federation[source] for source, _ in ways}
-    for row in messages(folder, senders, *span_us):
-        sender = senders[row["sender"]]
-        for link in ways.get((row["sender"], row["port"]), ()):
-            message = Message(row["t_us"], row["kind"], content_of(row["data"]))
+    for b in messages(folder, senders, *span_us):
+        heard = [k for k, way in enumerate(zip(b.sender, b.port, strict=True)) if way in ways]
+        for k, data in zip(heard, contents([b.data[k] for k in heard]), strict=True):
+            sender, message = senders[b.sender[k]], Message(b.arrival_us[k], b.kind[k], data)
             passed = member.level <= sender.level
-            arrival = arrival_us(message, row["sent_t_us"], link.delayed, passed)
-            engine.deliver(desk, arrival, sender.index, row["sequence"], link.target_port, message)
+            for link in ways[sender.name, b.port[k]]:
+                arrival = arrival_us(message, b.sent_us[k], link.delayed, passed)
+                engine.deliver(
+                    desk, arrival, sender.index, b.sequence[k], link.target_port, message
+                )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep what is made meanwhile, which lives to the end, from the garbage collector.
+
+    It would look through all messages again and again. Give them back by ``gc.unfreeze``.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cosim.clock import BEFORE, Slot
-from cosim.recorder.rows import Block, Rows, joined
+from cosim.clock import Slot
+from cosim.recorder.layout import Column
+from cosim.recorder.rows import END_OF_TIME_US, Block, Rows, joined
 from gridmodel.federate import Signal
 
 
@@ -47,59 +48,75 @@ class Tape:
         from_us: int = 0,
     ) -> None:
         self._rows = Rows(run, name, set(slots), from_us)
-        self._tracks = [
-            (slots[c.name], c.since_us, c.scalar, c.name, id(slots[c.name]) in delayed)
-            for c in self._rows.columns
-            if c.since_us is not None
-        ]
+        self._columns = [c for c in self._rows.columns if c.since_us is not None]
         self._shapes = {name: ports[name].shape or () for name in slots}
-        self._values: dict[str, Any] = {}
+        self._slots = slots
+        self._delayed = delayed
+        #: A slot that is played, its values row by row, whether they are arrays, and whether
+        #: the value before the newest may be asked for.
+        self._tracks: list[tuple[Slot, Any, bool, bool]] = []
         self._t_us: list[int] = []
         self._shown = -1
         self._block: Block | None = None
-        self._ended = False
+        #: When it has something new. [us]
+        self.next_us = -1
         self._load()
 
     def play(self, t_us: int) -> None:
-        """Bring the slots to an instant."""
-        while not self._ended and (not self._t_us or self._t_us[-1] <= t_us):
-            self._load()
-        newest = bisect_right(self._t_us, t_us, max(self._shown, 0)) - 1
+        """Bring the slots to an instant, not before `next_us`."""
+        while not self._t_us or self._t_us[-1] <= t_us:
+            if not self._load():
+                break
+        times = self._t_us
+        after = bisect_right(times, t_us, max(self._shown, 0))
+        self.next_us = times[after] if after < len(times) else END_OF_TIME_US
+        newest = after - 1
         if newest == self._shown or newest < 0:
             return
         self._shown = newest
-        for slot, since_us, scalar, name, delayed in self._tracks:
-            slot.new_us, slot.new = self._at(newest, name, since_us, scalar)
-            if delayed:  # else the newest is always the one that is delivered
-                slot.old_us, slot.old = self._at(newest - 1, name, since_us, scalar)
+        at_us = times[newest]
+        for slot, values, is_array, delayed in self._tracks:
+            slot.new_us, slot.new = at_us, _out(values[newest], is_array)
+            if delayed and at_us == t_us:  # else the newest is the one that is delivered
+                slot.old = _out(values[newest - 1], is_array) if newest else None
 
-    def _at(self, row: int, name: str, since_us: int, scalar: bool) -> tuple[int, Any]:
-        """Return stamp and value of a row; nothing before the signal was first sent."""
-        if row < 0 or self._t_us[row] < since_us:
-            return BEFORE, None
-        value = self._values[name][row]
-        return self._t_us[row], value if scalar else value.copy()
-
-    def _load(self) -> None:
+    def _load(self) -> bool:
         """Read on, keeping the last two rows: they may still be the newest."""
         block = self._rows.next_batch()
         if block is None:
-            self._ended = True
-            return
+            return False
         if self._block is not None:
             count = len(self._block.t_us)
             block = joined([self._block.part(max(count - 2, 0), count), block])
         self._block = block
         self._t_us = block.t_us.tolist()
         self._shown = -1
-        for _, _, scalar, name, _ in self._tracks:
-            matrix = block.values[name]
-            self._values[name] = (
-                matrix[:, 0].tolist()
-                if scalar
-                else np.ascontiguousarray(matrix).reshape(-1, *self._shapes[name])
-            )
+        self._tracks = [
+            (self._slots[c.name], self._values(block, c), not c.scalar,
+             id(self._slots[c.name]) in self._delayed)
+            for c in self._columns
+        ]  # fmt: skip
+        return True
+
+    def _values(self, block: Block, c: Column) -> Any:
+        """Return a signal's value in each row; None before it was first sent."""
+        assert c.since_us is not None
+        first = int(np.searchsorted(block.t_us, c.since_us))
+        matrix = block.values[c.name][first:]
+        if c.scalar:
+            return [None] * first + matrix[:, 0].tolist()
+        rows = np.ascontiguousarray(matrix).reshape(-1, *self._shapes[c.name])
+        return [None] * first + list(rows) if first else rows
 
     def close(self) -> None:
         """Let go of the record."""
         self._rows.close()
+
+
+def _out(value: Any, is_array: bool) -> Any:
+    """Return a value as a reader gets it: an array of its own, read-only."""
+    if not is_array or value is None:
+        return value
+    own = value.copy()
+    own.setflags(write=False)
+    return own

@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from cosim.compare import Comparison, Parting
+from cosim.recorder.compact import SIGNALS
+from cosim.recorder.layout import Column
+from cosim.recorder.rows import Rows
 from cosim.report.plots import COLOURS, png
 from cosim.report.series import read
+from gridmodel.errors import RunError
+from gridmodel.settings import near
 
 #: Panels of the picture.
 MOST_PANELS = 6
@@ -30,9 +35,15 @@ def compare_picture(
     chosen : sequence of str
         ``federate.port`` or ``federate.port.element`` to draw; if empty, those that
         differ most for their range, each at the element that differs most.
+
+    Raises
+    ------
+    RunError
+        If neither run has a chosen signal.
     """
     from matplotlib.figure import Figure
 
+    _check(chosen, (first, second))
     names = list(chosen) or [_name(parting) for parting in greatest(comparison)]
     if not names:
         return None
@@ -40,12 +51,39 @@ def compare_picture(
     grid = figure.subplots(len(names), 1, sharex=True, squeeze=False)
     for (axes,), name in zip(grid, names, strict=True):
         _panel(axes, name, (first, second), comparison.until_us)
+        axes.set_xlim(begin_h(comparison), comparison.until_us / 3.6e9)
         for parting in comparison.partings[:1]:
             axes.axvline(parting.t_us / 3.6e9, color="#888888", linewidth=0.8, linestyle=":")
     grid[0][0].legend(fontsize=7, ncol=2, frameon=False, loc="lower right",
                       bbox_to_anchor=(1.0, 0.97))  # fmt: skip
     grid[-1][0].set_xlabel("time from the start of the scenario [h]")
     return png(figure)
+
+
+def _check(chosen: Sequence[str], runs: tuple[Path, Path]) -> None:
+    known = {
+        f"{path.stem}.{c.name}": c
+        for run in runs
+        for path in (run / SIGNALS).glob("*.parquet")
+        for c in _columns(run, path.stem)
+    }
+    parts = {f"{name.partition('.')[0]}.{part}" for name, c in known.items() for part in c.parts}
+    for name in chosen:
+        if name not in known and name not in parts:
+            raise RunError(f"no run has a signal '{name}'. {near(name, known)}")
+
+
+def _columns(run: Path, name: str) -> tuple[Column, ...]:
+    rows = Rows(run, name, ())
+    rows.close()
+    return rows.known
+
+
+def begin_h(comparison: Comparison) -> float:
+    """Return where the picture begins: a little before they part. [h]"""
+    end_us = comparison.until_us
+    part_us = min((parting.t_us for parting in comparison.partings), default=0)
+    return max(part_us - 0.1 * (end_us - part_us), 0.0) / 3.6e9
 
 
 def greatest(comparison: Comparison) -> list[Parting]:
@@ -66,7 +104,6 @@ def _panel(axes: Any, name: str, runs: tuple[Path, Path], until_us: int) -> None
     axes.set_title(name, loc="left", fontsize=9, fontweight="bold")
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlim(0, until_us / 3.6e9)
     for number, run in enumerate(runs):
         series = read(run, name, until_us)
         if series is None:

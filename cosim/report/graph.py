@@ -16,6 +16,9 @@ from gridmodel.federate import Messages
 
 #: Colours of partitions.
 _FILLS = ("#f5f8fb", "#fdf0d5", "#e3f4e8", "#f6e3ef", "#e6e4f7", "#f0ede6")
+_SIGNAL, _MESSAGE = "#0072B2", "#D55E00"
+#: Width of a word of the legend, and of those that stand in every one.
+_WORD_W, _LEGEND_W = 110, 330
 _BOX_W, _BOX_H, _GAP_X, _GAP_Y, _EDGE = 132, 40, 70, 22, 16
 
 
@@ -34,9 +37,15 @@ def svg(federation: Federation, homes: Mapping[str, str] | None = None) -> str:
     for column, members in columns.items():
         for row, member in enumerate(members):
             x = _EDGE + column * (_BOX_W + _GAP_X)
-            places[member.name] = x, _EDGE + 18 + row * (_BOX_H + _GAP_Y)
-    width = 2 * _EDGE + len(columns) * (_BOX_W + _GAP_X) - _GAP_X
-    height = 2 * _EDGE + 18 + max(len(m) for m in columns.values()) * (_BOX_H + _GAP_Y)
+            # Every other column lies lower: a line that skips one passes between its boxes.
+            y = (row + 0.5 * (column % 2)) * (_BOX_H + _GAP_Y)
+            places[member.name] = x, _EDGE + 18 + int(y)
+    homes = homes or {}
+    fills = dict(zip(dict.fromkeys(homes.values()), cycle(_FILLS), strict=False))
+    columns_w = len(columns) * (_BOX_W + _GAP_X) - _GAP_X
+    width = 2 * _EDGE + max(columns_w, _LEGEND_W + sum(map(_home_width, fills)))
+    bottom = max(y for _, y in places.values()) + _BOX_H + _GAP_Y
+    height = bottom + _EDGE
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
@@ -49,12 +58,37 @@ def svg(federation: Federation, homes: Mapping[str, str] | None = None) -> str:
         )
     for (source, target, delayed, kind), links in _bundles(federation).items():
         parts.append(_curve(places[source], places[target], delayed, kind, links))
-    homes = homes or {}
-    fills = dict(zip(dict.fromkeys(homes.values()), cycle(_FILLS), strict=False))
     for member in federation.members:
         home = homes.get(member.name, "")
         parts.append(_box(member, *places[member.name], home, fills.get(home, "#f5f8fb")))
+    parts.append(_legend(bottom, fills))
     return "\n".join([*parts, "</svg>"])
+
+
+def _legend(y: int, fills: Mapping[str, str]) -> str:
+    """Return what the lines mean, and which colour is which partition."""
+    words, x = [], _EDGE
+    for text, colour, dash in (
+        ("signals", _SIGNAL, ""),
+        ("messages", _MESSAGE, ""),
+        ("delayed", "#444", ' stroke-dasharray="5 4"'),
+    ):
+        words.append(
+            f'<path d="M{x} {y - 4} h26" stroke="{colour}" stroke-width="1.5"{dash}/>'
+            f'<text x="{x + 32}" y="{y}">{text}</text>'
+        )
+        x += _WORD_W
+    for home, fill in fills.items():
+        words.append(
+            f'<rect x="{x}" y="{y - 11}" width="18" height="14" rx="2" fill="{fill}" '
+            f'stroke="#444"/><text x="{x + 24}" y="{y}">{escape(home)}</text>'
+        )
+        x += _home_width(home)
+    return f'<g font-size="11" fill="#444">{"".join(words)}</g>'
+
+
+def _home_width(home: str) -> int:
+    return 50 + 8 * len(home)
 
 
 def _columns(federation: Federation) -> dict[int, list[Member]]:
@@ -100,7 +134,7 @@ def _curve(
     backward = x1 <= x0
     x0, x1 = (x0, x1 + _BOX_W) if backward else (x0 + _BOX_W, x1)
     bend = max(abs(x1 - x0) * 0.45, 30) * (-1 if backward else 1)
-    colour = "#D55E00" if kind == "messages" else "#0072B2"
+    colour = _MESSAGE if kind == "messages" else _SIGNAL
     dash = ' stroke-dasharray="5 4"' if delayed else ""
     tip = escape("\n".join(f"{link}{' (delayed)' if delayed else ''}" for link in links))
     head = 5 if not backward else -5

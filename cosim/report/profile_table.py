@@ -45,8 +45,9 @@ def time_rows(profile: Profile, wall_s: float) -> list[TimeRow]:
     profile : Profile
         Of the run.
     wall_s : float
-        Time of the whole. [s]
+        Time of the whole; each process has as much, and shares are of them together. [s]
     """
+    wall_s *= profile.processes
     rows = [
         TimeRow(
             name, total.steps, total.wall_s, total.wall_s / wall_s,

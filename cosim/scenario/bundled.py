@@ -15,6 +15,17 @@ def find(name: str) -> Path | None:
     return None
 
 
+def find_network(name: str) -> Path | None:
+    """Return the file of a bundled example network, ``village``, if there is one."""
+    found = (folder / "feeders" / f"{name}.json" for folder in _folders())
+    return next((path for path in found if path.exists()), None)
+
+
+def network_names() -> list[str]:
+    """Return the names of all bundled example networks."""
+    return sorted({path.stem for folder in _folders() for path in folder.glob("feeders/*.json")})
+
+
 def names() -> list[str]:
     """Return the names of all bundled scenarios."""
     found = set()

@@ -141,7 +141,8 @@ def read_diagram(path: Path) -> Diagram:
 
 
 def _unreadable(path: Path, error: Exception) -> ScenarioError:
-    return ScenarioError(f"{path} cannot be read", [Fault(str(path), "", f"{error}.")])
+    problem = str((isinstance(error, OSError) and error.strerror) or error)
+    return ScenarioError(f"{path} cannot be read", [Fault(str(path), "", f"{problem}.")])
 
 
 def _checked(model: type[S], data: Any, path: Path) -> S:

@@ -1,11 +1,7 @@
-"""Grid codes: what grid-following inverters must do about frequency, as data.
+"""Grid codes: what grid-following inverters do about frequency; an island needs no more.
 
-Sources: IEEE 1547-2018 tables 4, 6, 18, 19 and 23-25 with the defaults of EPRI's OpenDER;
-VDE-AR-N 4105 (2011) as Nedap's installer manual states it; SMA's off-grid parameter set
-as SMA's manuals state it (they give no base for the slope: it ends at zero either way).
-
-Thresholds are distances from nominal frequency, so one set serves 50 and 60 Hz; the IEEE
-values are those of 60 Hz, the others those of 50 Hz. Voltage functions are not here yet.
+The values are those of the rule sets, with their clauses (`simulators.inverters.standard`).
+Thresholds are distances from nominal frequency, so one set serves 50 and 60 Hz.
 """
 
 from __future__ import annotations
@@ -16,11 +12,12 @@ from annotated_types import Ge, Gt
 from pydantic import Field
 
 from gridmodel.settings import Settings
+from simulators.inverters.standard.rule_sets import rule_set
+from simulators.inverters.standard.rules import OFF as OFF
+from simulators.inverters.standard.rules import Rules
 
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
-
-OFF = 1e9  # a threshold that is never reached
 
 
 class GridCode(Settings):
@@ -48,53 +45,35 @@ class GridCode(Settings):
     enter_ramp_s: NonNegative = Field(description="time from zero to rated power afterwards")
 
 
+def of_rules(rules: Rules) -> GridCode:
+    """Return the frequency behaviour that a whole rule set asks for."""
+    droop, trip, enter = rules.frequency_droop, rules.trip, rules.enter_service
+    return GridCode(
+        start_hz=droop.over_start_hz if droop.enabled else OFF,
+        slope_pu_per_hz=rules.over_slope_pu_per_hz,
+        slope_base=droop.base,
+        response_s=max(droop.response_s, 1e-6),
+        return_pu_per_s=droop.return_percent_per_min / 100.0 / 60.0,
+        over_hz=trip.over_hz,
+        over_s=trip.over_hz_s,
+        under_hz=trip.under_hz,
+        under_s=trip.under_hz_s,
+        rocof_trip_hz_per_s=trip.rocof_hz_per_s,
+        enter_low_hz=enter.low_hz,
+        enter_high_hz=enter.high_hz,
+        enter_delay_s=enter.delay_s,
+        enter_ramp_s=enter.ramp_s,
+    )
+
+
+#: Codes an island's PV may have, by name; the values are those of the rule sets.
 GRID_CODES: dict[str, GridCode] = {
-    "ieee_1547_2018": GridCode(
-        start_hz=0.036,
-        slope_pu_per_hz=1 / (60.0 * 0.05),  # k = 0.05
-        slope_base="rating",
-        response_s=5.0,
-        return_pu_per_s=1.0,
-        over_hz=(1.2, 2.0),  # OF1 61.2 Hz, OF2 62.0 Hz
-        over_s=(300.0, 0.16),
-        under_hz=(1.5, 3.5),  # UF1 58.5 Hz, UF2 56.5 Hz
-        under_s=(300.0, 0.16),
-        enter_low_hz=0.5,
-        enter_high_hz=0.1,
-        enter_delay_s=300.0,
-        enter_ramp_s=300.0,
-    ),
-    "vde_ar_n_4105": GridCode(
-        start_hz=0.2,
-        slope_pu_per_hz=0.4,
-        slope_base="crossing",
-        response_s=2.0,
-        return_pu_per_s=0.1 / 60.0,  # 10 % of the rating per minute
-        over_hz=(1.5, OFF),  # 51.5 Hz
-        over_s=(0.1, 0.0),
-        under_hz=(2.5, OFF),  # 47.5 Hz
-        under_s=(0.1, 0.0),
-        enter_low_hz=2.5,
-        enter_high_hz=0.05,
-        enter_delay_s=60.0,
-        enter_ramp_s=600.0,
-    ),
-    "sma_off_grid": GridCode(
-        start_hz=1.0,
-        slope_pu_per_hz=1.0,
-        slope_base="crossing",
-        response_s=1.0,
-        return_pu_per_s=0.05,
-        over_hz=(4.5, OFF),
-        over_s=(0.1, 0.0),
-        under_hz=(4.5, OFF),
-        under_s=(0.1, 0.0),
-        rocof_trip_hz_per_s=4.0,
-        enter_low_hz=4.0,
-        enter_high_hz=0.9,
-        enter_delay_s=10.0,
-        enter_ramp_s=20.0,
-    ),
+    name: of_rules(rule_set(source).rules)
+    for name, source in (
+        ("ieee_1547_2018", "ieee_1547_2018_b_iii"),
+        ("vde_ar_n_4105", "vde_ar_n_4105_2011"),
+        ("sma_off_grid", "sma_off_grid"),
+    )
 }
 
 

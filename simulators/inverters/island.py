@@ -37,7 +37,7 @@ from simulators.inverters import dynamics as dyn
 from simulators.inverters import grid_following as gfl
 from simulators.inverters import grid_forming as gfm
 from simulators.inverters.grid_codes import GRID_CODES, least_power_pu
-from simulators.inverters.traps import curtailment_warnings, rocof_warnings
+from simulators.inverters.traps import curtailment, rate_of_change
 
 Array = NDArray[np.float64]
 ALIVE_PU = 0.5
@@ -198,10 +198,10 @@ class Island(Federate):
         ):
             plants[code_name] = GRID_CODES[code_name]
         used = {name: code for name, code in plants.items() if code in self._codes}
-        return (
-            *curtailment_warnings(used, self._config.anchor.shift.max_hz, self._f0),
-            *rocof_warnings(self._config.anchor, used, self._config.rocof_window_s, self._f0),
-        )
+        anchor, window_s = self._config.anchor, self._config.rocof_window_s
+        traps = curtailment(used, anchor.shift.max_hz, self._f0)
+        traps += rate_of_change(anchor, used, window_s, self._f0)
+        return tuple(trap.text for trap in traps)
 
     def step(self, t_us: int, inputs: Inputs) -> Step:
         """Integrate the interval that ends now, then look at the public grid."""

@@ -9,26 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridmodel.network.network import Network
-from simulators.power_flow.compiled import EXPONENT, ZIP, Compiled
+from simulators.power_flow import lanes
+from simulators.power_flow.compiled import Compiled
 from simulators.power_flow.compiler import compile_network
+from simulators.power_flow.lanes import Found, Given
+from simulators.power_flow.load_law import injections_kva
 from simulators.power_flow.result import PowerFlow, Trouble
-from simulators.power_flow.sweep import (
-    LANES,
-    LOW_PU,
-    Plan,
-    Work,
-    plan_of,
-    solve,
-    solve_all,
-    unloaded,
-    work_for,
-)
+from simulators.power_flow.sweep import LANES, plan_of, sweep, unloaded, work_for
+from simulators.power_flow.switches import Switches, nothing, switches_of
 
 Complex = NDArray[Any]
 Real = NDArray[np.float64]
 
 #: Sweeps in which shunts settle without load.
 _SETTLE = 60
+_MOST_ITERATIONS, _MOST_ACTIONS = 200, 100
 
 
 @dataclass(frozen=True)
@@ -41,21 +36,27 @@ class Batch:
         The network.
     v_v : ndarray of complex, shape (n_node, n_scenario)
         Voltages to earth; of a scenario that did not converge, those it came to. [V]
-    iterations : ndarray of int, shape (n_scenario,)
-        Iterations it took; -1: it did not converge.
+    solutions : ndarray of int, shape (n_scenario,)
+        Solutions until no control wanted to act; -1: no voltages, -2: the controls hunt.
     left_pu : ndarray, shape (n_scenario,)
         Greatest change of a voltage in the last iteration. [pu]
+    tap_pu : ndarray, shape (n_tap, n_scenario)
+        Ratios of the tap changers in ``compiled.taps``. [pu]
+    sections_on : ndarray of int, shape (n_capacitor, n_scenario)
+        Connected sections of the capacitors with a control, in their order.
     """
 
     compiled: Compiled
     v_v: Complex
-    iterations: NDArray[np.int64]
+    solutions: NDArray[np.int64]
     left_pu: Real
+    tap_pu: Real
+    sections_on: NDArray[np.int64]
 
     @property
     def converged(self) -> NDArray[np.bool_]:
         """Whether each scenario has a solution."""
-        found: NDArray[np.bool_] = self.iterations > 0
+        found: NDArray[np.bool_] = self.solutions > 0
         return found
 
     @property
@@ -63,6 +64,14 @@ class Batch:
         """Magnitudes of the voltages, (n_node, n_scenario). [pu]"""
         vm: Real = np.abs(self.v_v) / self.compiled.base_v[:, None]
         return vm
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Return why scenarios have no solution, one by one."""
+        vm = self.vm_pu
+        return tuple(
+            _trouble(self.compiled, vm[:, k], int(self.solutions[k]), f"scenario {k}, ", ())
+            for k in np.flatnonzero(~self.converged)
+        )
 
 
 class Fbs:
@@ -72,15 +81,18 @@ class Fbs:
     ----------
     network : Network
         The network.
+    controls : bool
+        Let tap changers and capacitors with a control move; else they stay where they are.
 
     Raises
     ------
     NetworkError
-        If it is not sound.
+        If it is not sound, or has controls that cannot be swept.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, controls: bool = True) -> None:
         self.compiled = compile_network(network)
+        self.switches: Switches = switches_of(self.compiled) if controls else nothing()
         cuts = sum(len(loop.i) for loop in self.compiled.loops)
         self._work = work_for(self.compiled)
         self._set_taps(self.compiled.tap_pu)
@@ -114,109 +126,174 @@ class Fbs:
         seen = np.zeros((cuts, cuts), complex)
         for first in range(0, cuts, LANES):
             self._begin()
-            lanes = range(min(LANES, cuts - first))
-            for k in lanes:
+            some = range(min(LANES, cuts - first))
+            for k in some:
                 work.close_re[first + k, k] = 1.0
             unloaded(self.plan, work, _SETTLE)
             v = work.v_re + 1j * work.v_im
-            for k in lanes:
+            for k in some:
                 seen[:, first + k] = at_rest - (v[own, k] - v[other, k])
         return seen
+
+    @property
+    def owners(self) -> tuple[tuple[str, str], ...]:
+        """Group and name of everything that injects: the rows of multipliers."""
+        return self.compiled.elements.owners
 
     def batch(
         self,
         p_scale: Real,
         q_scale: Real | None = None,
+        hour: Real | None = None,
         tolerance_pu: float = 1e-8,
-        most_iterations: int = 100,
+        most_iterations: int = _MOST_ITERATIONS,
     ) -> Batch:
-        """Solve many scenarios.
+        """Solve scenarios that have nothing to do with each other.
 
         Parameters
         ----------
         p_scale, q_scale : ndarray, shape (n_owner, n_scenario)
-            Multipliers of the injection of everything in ``compiled.elements.owners``; q as
-            p if left out.
+            Multipliers of the injection of the `owners`; q as p if left out.
+        hour : ndarray, shape (n_scenario,)
+            Time of day, for controls by time; 0 if left out. [h]
         tolerance_pu : float
             Greatest change of a voltage in the last iteration. [pu]
         most_iterations : int
-            Most iterations.
+            Most iterations of one solution.
         """
-        compiled, elements = self.compiled, self.compiled.elements
-        p_scale = np.ascontiguousarray(p_scale, np.float64)
-        q = p_scale if q_scale is None else np.ascontiguousarray(q_scale, np.float64)
+        given, found = self._given(p_scale, q_scale, hour), self._found(p_scale.shape[1])
+        limits = (tolerance_pu, most_iterations, _MOST_ACTIONS)
+        taps = self.compiled.tap_pu
+        lanes.batch(self.switches, self.plan, self._work, given, taps, limits, found)
+        return self._batch(found)
+
+    def year(
+        self,
+        p_scale: Real,
+        q_scale: Real | None = None,
+        hour: Real | None = None,
+        tolerance_pu: float = 1e-8,
+        most_iterations: int = _MOST_ITERATIONS,
+    ) -> Batch:
+        """Solve hours that follow each other: controls begin where the hour before left them.
+
+        The year is cut into parts that are solved side by side, each first from the
+        network's own taps; then every part whose beginning turns out to be another is done
+        again from its true beginning, until its taps are those it had before. The answer
+        is that of going through the hours one by one.
+
+        Parameters
+        ----------
+        p_scale, q_scale, hour, tolerance_pu, most_iterations
+            As for `batch`, one column an hour.
+        """
         count = p_scale.shape[1]
-        shape = (compiled.node_count, count)
-        out = (np.empty(shape), np.empty(shape), np.empty(count, np.int64), np.empty(count))
-        self._set_taps(compiled.tap_pu)
-        start = np.ascontiguousarray(self.start_v.real), np.ascontiguousarray(self.start_v.imag)
-        load = (elements.owner, elements.p_kw * 1e3, elements.q_kvar * 1e3)
-        limits = (tolerance_pu, most_iterations)
-        solve_all(self.plan, self._work, start, load, (p_scale, q), limits, out)
-        return Batch(compiled, out[0] + 1j * out[1], out[2], out[3])
+        given, found = self._given(p_scale, q_scale, hour), self._found(count)
+        limits = (tolerance_pu, most_iterations, _MOST_ACTIONS)
+        borders = np.linspace(0, count, LANES + 1).round().astype(np.int64)
+        first, last = borders[:-1].copy(), borders[1:]
+        taps = np.repeat(self.compiled.tap_pu[:, None], LANES, axis=1)
+        on = np.repeat(self.switches.banks.sections_on[:, None], LANES, axis=1)
+        while (first < last).any():
+            parts = (first, last, np.ascontiguousarray(taps), np.ascontiguousarray(on))
+            lanes.march(self.switches, self.plan, self._work, given, parts, limits, found)
+            before = np.maximum(borders[:-1] - 1, 0)
+            true_taps, true_on = found.tap_pu[:, before], found.sections[:, before]
+            true_taps[:, 0], true_on[:, 0] = taps[:, 0], on[:, 0]
+            other = (np.abs(true_taps - taps) > 1e-9).any(axis=0) | (true_on != on).any(axis=0)
+            taps, on = true_taps, true_on
+            first = np.where(other, borders[:-1], last)
+        return self._batch(found)
 
-    def one(self, tolerance_pu: float = 1e-8, most_iterations: int = 200) -> PowerFlow:
+    def _given(self, p_scale: Real, q_scale: Real | None, hour: Real | None) -> Given:
+        elements = self.compiled.elements
+        p = np.ascontiguousarray(p_scale, np.float64)
+        if p.shape[0] != len(elements.owners):
+            raise ValueError(f"{p.shape[0]} rows of multipliers for {len(elements.owners)} owners")
+        q = p if q_scale is None else np.ascontiguousarray(q_scale, np.float64)
+        return Given(
+            np.ascontiguousarray(self.start_v.real), np.ascontiguousarray(self.start_v.imag),
+            elements.owner, elements.p_kw * 1e3, elements.q_kvar * 1e3, p, q,
+            np.zeros(p.shape[1]) if hour is None else np.ascontiguousarray(hour, np.float64),
+        )  # fmt: skip
+
+    def _found(self, count: int) -> Found:
+        shape = (self.compiled.node_count, count)
+        return Found(
+            np.empty(shape), np.empty(shape), np.zeros(count, np.int64), np.empty(count),
+            np.empty((len(self.compiled.taps), count)),
+            np.zeros((len(self.switches.banks.mode), count), np.int64),
+        )  # fmt: skip
+
+    def _batch(self, found: Found) -> Batch:
+        v = _complex(found.v_re, found.v_im)
+        return Batch(self.compiled, v, found.solutions, found.left_pu, found.tap_pu, found.sections)
+
+    def one(self, tolerance_pu: float = 1e-8, most_iterations: int = _MOST_ITERATIONS) -> PowerFlow:
         """Solve the network as it stands."""
-        work, compiled, elements = self._work, self.compiled, self.compiled.elements
-        self._begin()
-        self._set_taps(compiled.tap_pu)
-        count = compiled.node_count
-        work.v_re[:count], work.v_im[:count] = (
-            self.start_v.real[:, None],
-            self.start_v.imag[:, None],
-        )
-        work.p_w[:] = elements.p_kw[:, None] * 1e3
-        work.q_var[:] = elements.q_kvar[:, None] * 1e3
-        history = np.zeros((most_iterations, LANES))
-        took = int(solve(self.plan, work, tolerance_pu, most_iterations, history)[0])
-        return self._answer(work, took, history[:, 0])
-
-    def _answer(self, work: Work, took: int, history: Real) -> PowerFlow:
-        compiled = self.compiled
-        count = compiled.node_count
-        v = (work.v_re[:, 0] + 1j * work.v_im[:, 0])[:count]
-        j = (work.j_re[:, 0] + 1j * work.j_im[:, 0])[:count]
+        whole = np.ones((len(self.owners), 1))
+        answer = self.batch(whole, None, None, tolerance_pu, most_iterations)
+        sweep(self.plan, self._work)  # currents of the last voltages
+        compiled, v = self.compiled, answer.v_v[:, 0]
         by_bus, present = compiled.by_bus(v)
-        sources = 0.0 + 0.0j
-        for b in range(len(compiled.kind)):
-            fixed = compiled.from_node[compiled.from_first[b]]
-            if fixed < 0 and compiled.fixed_v[-1 - fixed] != 0.0:
-                fed = slice(compiled.to_first[b], compiled.to_first[b] + compiled.to_count[b])
-                sources += np.sum(v[fed] * np.conj(j[fed])) / 1e3
         net_kva = injections_kva(compiled, v)
-        groups = np.array([group for group, _ in compiled.elements.owners])
+        groups = np.array([group for group, _ in self.owners])
         own = np.isin(groups[compiled.elements.owner], ["capacitors"], invert=True)
-        losses = sources + net_kva[own].sum()
-        troubles = () if took > 0 else (self._trouble(v, history),)
+        source_kva = self._source_kva(v)
+        taps = zip(compiled.taps, answer.tap_pu[:, 0], strict=True)
+        fixed = {
+            f"{t.name}.{k + 1}": end.tap_pu
+            for t in compiled.network.transformers
+            for k, end in enumerate(t.ends)
+            if end.tap_changer is not None
+        }
+        moved = [c.capacitor for c in compiled.network.capacitor_controls]
+        sections = zip(moved, answer.sections_on[:, 0].tolist(), strict=False)
+        code = int(answer.solutions[0])
         return PowerFlow(
             compiled.network,
             "fbs",
             by_bus,
             present,
-            took > 0,
-            took if took > 0 else len(history),
-            complex(losses),
-            complex(sources),
-            {
-                f"{t}.{k + 1}": float(x)
-                for (t, k), x in zip(compiled.taps, compiled.tap_pu, strict=True)
-            },
-            {c.name: c.sections_on for c in compiled.network.capacitors},
-            troubles,
+            code > 0,
+            max(code, 0),
+            complex(source_kva + net_kva[own].sum()),
+            source_kva,
+            fixed | {f"{name}.{k + 1}": float(tap) for (name, k), tap in taps},
+            {c.name: c.sections_on for c in compiled.network.capacitors} | dict(sections),
+            () if code > 0 else (_trouble(compiled, answer.vm_pu[:, 0], code, "", ()),),
         )
 
-    def _trouble(self, v: Complex, history: Real) -> Trouble:
-        compiled = self.compiled
-        vm = np.abs(v) / compiled.base_v
-        worst = int(np.argmin(np.where(compiled.conductor < 3, vm, np.inf)))
-        return Trouble(
-            f"bus {compiled.node_name(worst)}",
-            f"no solution after {len(history)} iterations; the voltage there came to "
-            f"{vm[worst]:.3f} pu and the last change was {history[-1]:.2g} pu.",
-            "Usual causes: more load than the lines can carry, a wrong rated voltage, a length "
-            "in the wrong unit.",
-            tuple(history.tolist()),
+    def _source_kva(self, v: Complex) -> complex:
+        """Return what the sources deliver at their buses. [kW, kvar]"""
+        c, total = self.compiled, 0.0 + 0.0j
+        j = _complex(self._work.j_re[:, 0], self._work.j_im[:, 0])
+        for b in range(len(c.kind)):
+            fixed = c.from_node[c.from_first[b]]
+            if fixed < 0 and c.fixed_v[-1 - fixed] != 0.0:
+                fed = slice(c.to_first[b], c.to_first[b] + c.to_count[b])
+                total += complex(np.sum(v[fed] * np.conj(j[fed])) / 1e3)
+        return total
+
+
+def _trouble(
+    compiled: Compiled, vm_pu: Real, code: int, what: str, residuals: tuple[float, ...]
+) -> Trouble:
+    """Return why a scenario has no solution."""
+    worst = int(np.argmin(np.where(compiled.conductor < 3, vm_pu, np.inf)))
+    where = f"{what}bus {compiled.node_name(worst)}"
+    if code == -2:
+        problem = f"the controls still want to act after {_MOST_ACTIONS} solutions."
+        advice = (
+            "Usual causes: bands narrower than a step, two controls that work against each other."
         )
+        return Trouble(where, problem, advice, residuals)
+    problem = f"no solution; the voltage there came to {vm_pu[worst]:.3f} pu."
+    advice = (
+        "Usual causes: more load than the lines can carry, a wrong rated voltage, a length in "
+        "the wrong unit."
+    )
+    return Trouble(where, problem, advice, residuals)
 
 
 def _complex(re: Real, im: Real) -> Complex:
@@ -225,43 +302,21 @@ def _complex(re: Real, im: Real) -> Complex:
     return both
 
 
-def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
-    """Return what each element injects at given voltages, (n_element,). [kW, kvar]"""
-    e = compiled.elements
-    across = v_v[e.i] - np.where(e.j >= 0, v_v[e.j], 0.0)
-    low, high = np.maximum(e.v_min_pu, 0.1), e.v_max_pu
-    u = np.abs(across) / e.v0_v
-    inside = np.clip(u, low, high)
-    s = e.zip_pu
-    of_p, of_q = np.ones(len(u)), np.ones(len(u))
-    zips, powers = e.kind == ZIP, e.kind == EXPONENT
-    of_p[zips] = (s[:, 0] * inside**2 + s[:, 1] * inside + s[:, 2])[zips]
-    of_q[zips] = (s[:, 3] * inside**2 + s[:, 4] * inside + s[:, 5])[zips]
-    of_p[powers] = np.where(u > high, 1.0, inside ** s[:, 0])[powers]
-    of_q[powers] = np.where(u > high, 1.0, inside ** s[:, 3])[powers]
-    kva: Complex = _complex(e.p_kw * of_p, e.q_kvar * of_q) * (u / inside) ** 2
-    below = e.ramp & (u < low)  # the law of sweep._giving_way
-    if below.any():
-        share = np.where((e.kind == ZIP)[:, None], s, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0])[below]
-        u, low = np.maximum(u[below], 1e-9), low[below]
-        way = np.clip(u - LOW_PU, 0.0, None) / (low - LOW_PU)
-        power = np.where(u > LOW_PU, (0.5 + (1 / low - 0.5) * way) / u, 1.0)
-        current = np.where(u > LOW_PU, (0.5 + 0.5 * way) / u, 1.0)
-        laws = np.stack([np.ones(len(u)), current, power], axis=1)
-        of_p, of_q = (share[:, :3] * laws).sum(axis=1), (share[:, 3:] * laws).sum(axis=1)
-        kva[below] = _complex(e.p_kw[below] * of_p, e.q_kvar[below] * of_q) * u**2
-    return kva
+def solve_fbs(network: Network, controls: bool = True, tolerance_pu: float = 1e-8) -> PowerFlow:
+    """Return a network's power flow by the forward-backward sweep.
 
-
-def solve_fbs(network: Network, tolerance_pu: float = 1e-8) -> PowerFlow:
-    """Return a network's power flow by the forward-backward sweep, taps as they stand.
+    Parameters
+    ----------
+    network : Network
+        The network.
+    controls : bool
+        Let tap changers and capacitors with a control move.
+    tolerance_pu : float
+        Greatest change of a voltage in the last iteration. [pu]
 
     Raises
     ------
     NetworkError
-        If the network is not sound.
+        If the network is not sound, or has controls that cannot be swept.
     """
-    return Fbs(network).one(tolerance_pu)
-
-
-__all__ = ["Batch", "Fbs", "Plan", "injections_kva", "solve_fbs"]
+    return Fbs(network, controls).one(tolerance_pu)

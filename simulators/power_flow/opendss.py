@@ -69,24 +69,20 @@ def solve_opendss(
         return _nothing(network, [Trouble(f"network '{network.name}'", "has no source.", advice)])
     script = opendss_script(_alive(network))
     dss = engine.NewContext()
-    try:
-        troubles = _run(
-            dss,
-            (
-                *script.commands,
-                f"set mode=snapshot tolerance={tolerance_pu!r} maxiterations={most_iterations}",
-                f"set maxcontroliter={most_control_iterations}",
-                f"set controlmode={'static' if controls else 'off'}",
-                "solve",
-            ),
-            network,
-        )
-        if not dss.Basic.NumCircuits():
-            return _nothing(network, troubles)
-        return _answer(dss, network, script.names, troubles)
-    finally:
-        dss.Text.Command("clear")
-        dss.Text.Command("set DefaultBaseFrequency=60")
+    troubles = _run(
+        dss,
+        (
+            *script.commands,
+            f"set mode=snapshot tolerance={tolerance_pu!r} maxiterations={most_iterations}",
+            f"set maxcontroliter={most_control_iterations}",
+            f"set controlmode={'static' if controls else 'off'}",
+            "solve",
+        ),
+        network,
+    )
+    if not dss.Basic.NumCircuits():
+        return _nothing(network, troubles)
+    return _answer(dss, network, script.names, troubles)
 
 
 def _alive(network: Network) -> Network:

@@ -16,14 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridmodel.errors import SolverError
+from gridmodel.four_wire import series_ohm_per_km
 from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
-from simulators.power_flow.four_wire import series_ohm_per_km
+from gridmodel.network.from_neighbourhood import EARTHING_OHM, GRID_MVA
 
 Array = NDArray[np.float64]
-#: Resistance from the star point to ground at the transformer and at the anchor. [ohm]
-EARTHING_OHM = 1.0
-#: Short-circuit level of the public grid at 20 kV: stiff. [MVA]
-_GRID_MVA = 200.0
 #: Inner impedance of the anchor: a stiff source. [ohm]
 _ANCHOR_OHM = 1e-4
 _MESH = "_private"
@@ -72,7 +69,7 @@ def script(network: Neighbourhood, anchor_house: str) -> Iterator[str]:
     yield f"set DefaultBaseFrequency={f0:g}"
     yield (
         f"new circuit.feeder bus1={hv.name} basekv={hv.v_nominal_v / 1e3:g} pu=1 phases=3 "
-        f"MVAsc3={_GRID_MVA:g} MVAsc1={_GRID_MVA:g}"
+        f"MVAsc3={GRID_MVA:g} MVAsc1={GRID_MVA:g}"
     )
     x = (transformer.vk_percent**2 - transformer.vkr_percent**2) ** 0.5
     no_load = 100 * transformer.pfe_kw / transformer.s_kva

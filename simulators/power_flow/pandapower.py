@@ -56,7 +56,7 @@ def solve_pandapower(
     MissingExtraError
         If pandapower is not installed.
     """
-    made = to_pandapower(network, inner_sources=True, core_at_end=core_at_end)
+    made = to_pandapower(network, for_solver=True, core_at_end=core_at_end)
     _refuse(network, made, unbalanced)
     net = made.net
     with pandapower("the solver pandapower") as library, np.errstate(all="ignore"):
@@ -102,8 +102,7 @@ def _not_in_3ph(network: Network, net: Any) -> list[Fault]:
             problem = f"its table '{table}' is not part of runpp_3ph."
             faults.append(Fault(network.name, str(name), problem, "Use another solver."))
     following = net.load[(net.load.filter(like="const_") != 0.0).any(axis=1)]
-    for name in following["name"]:
-        faults.append(Fault(network.name, str(name), "follows the voltage.", "Use another solver."))
+    faults += [Fault(network.name, str(name), "follows the voltage.") for name in following["name"]]
     return faults
 
 
@@ -119,10 +118,11 @@ def _run(library: Any, net: Any, network: Network, unbalanced: bool) -> None:
             for machine in network.machines
             if machine.v_set_pu is not None
         )
+        how = {"enforce_q_lims": limited, "max_iteration": 50}
         try:
-            library.runpp(net, tolerance_mva=_TOLERANCE_MVA / 10.0, enforce_q_lims=limited)
+            library.runpp(net, tolerance_mva=_TOLERANCE_MVA / 10.0, **how)
         except library.LoadflowNotConverged:  # below its rounding where lines are very short
-            library.runpp(net, tolerance_mva=_TOLERANCE_MVA, enforce_q_lims=limited)
+            library.runpp(net, tolerance_mva=_TOLERANCE_MVA, **how)
 
 
 def _base_mva(network: Network) -> float:

@@ -534,59 +534,6 @@ def _give_up(plan: Plan, work: Work, k: int) -> None:
 
 
 @njit(cache=True)
-def solve_all(
-    plan: Plan,
-    work: Work,
-    start: tuple[Real, Real],
-    load: tuple[Index, Real, Real],
-    scale: tuple[Real, Real],
-    limits: tuple[float, int],
-    out: tuple[Real, Real, Index, Real],
-) -> None:
-    """Solve any number of scenarios, block by block.
-
-    Parameters
-    ----------
-    start : (ndarray, ndarray), shape (n_node,)
-        Voltages to begin from, real and imaginary. [V]
-    load : (owner, p_w, q_var), shape (n_element,)
-        Whose the elements are, and their injection at a multiplier of 1.
-    scale : (ndarray, ndarray), shape (n_owner, n_scenario)
-        Multipliers of p and q.
-    limits : (float, int)
-        Tolerance [pu] and most iterations.
-    out : (re, im, took, left)
-        Takes voltages (n_node, n_scenario), iterations (n_scenario,) and the change in the
-        last one (n_scenario,) [pu].
-    """
-    owner, p_w, q_var = load
-    scale_p, scale_q = scale
-    out_re, out_im, took, left = out
-    tolerance_pu, most = limits
-    count = scale_p.shape[1]
-    history = np.zeros((most, LANES))
-    for first in range(0, count, LANES):
-        lanes = min(LANES, count - first)
-        for e in range(len(owner)):
-            o = owner[e]
-            for k in range(LANES):
-                at = first + min(k, lanes - 1)  # what is left over repeats the last scenario
-                work.p_w[e, k] = p_w[e] * scale_p[o, at]
-                work.q_var[e, k] = q_var[e] * scale_q[o, at]
-        for n in range(plan.node_count):
-            for k in range(LANES):
-                work.v_re[n, k], work.v_im[n, k] = start[0][n], start[1][n]
-        work.close_re[:], work.close_im[:] = 0.0, 0.0
-        found = solve(plan, work, tolerance_pu, most, history)
-        for k in range(lanes):
-            took[first + k] = found[k]
-            left[first + k] = history[max(found.max(), 1) - 1 if found.min() > 0 else most - 1, k]
-        for n in range(plan.node_count):
-            for k in range(lanes):
-                out_re[n, first + k], out_im[n, first + k] = work.v_re[n, k], work.v_im[n, k]
-
-
-@njit(cache=True)
 def unloaded(plan: Plan, work: Work, passes: int) -> None:
     """Find the voltages with nothing but shunts and the currents across the cuts."""
     change = np.zeros(LANES)

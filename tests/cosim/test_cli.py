@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -217,3 +218,17 @@ def test_import_oedisi_writes_a_scenario_and_tells_what_it_did_not_take_over(tmp
     assert "it is good: 3 federates, 3 links" in answer.stdout
     assert "not taken over: variance: 0.5" in " ".join(answer.stderr.split())
     assert "is good" in cli("validate", str(tmp_path / "system.yaml")).stdout
+
+
+def test_mosaik_sim_says_at_once_what_is_wrong():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        wrong = cli("mosaik-sim", "batery", address, code=2).stderr
+        assert "Did you mean 'battery'" in wrong
+        answer = cli("mosaik-sim", "battery", address, "--listen", code=3).stderr
+        assert f"cannot listen at {address}" in answer
+    answer = cli("mosaik-sim", "battery", address, code=3).stderr
+    assert f"nobody listens at {address}" in answer
+    assert "Traceback" not in answer

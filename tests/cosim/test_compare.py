@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cosim.compare import compare
-from cosim.report.compare_plot import compare_picture, greatest
+from cosim.compare import Comparison, Parting, compare
+from cosim.report.compare_plot import begin_h, compare_picture, greatest
 from cosim.run import RunOptions, run
+from gridmodel.errors import RunError
 from gridmodel.federate import Inputs, Kpi, Message, Messages, Signal
 from tests.cosim.parts import Part, watcher
 from tests.cosim.scenarios import scenario
@@ -107,6 +108,37 @@ def test_the_picture_shows_what_differs_most_one_part_after_the_other(tmp_path):
     assert picture is not None
     assert picture.startswith(b"\x89PNG")
     assert compare_picture(first, first, compare(first, first)) is None
+
+
+def test_a_signal_that_no_run_has_is_answered_with_the_nearest(tmp_path):
+    first, second = made(tmp_path, source({})), made(tmp_path, source({5: 0.5}))
+    found = compare(first, second)
+    for name in ("source.p_kw", "source.p_kw.b", "source.on"):
+        assert compare_picture(first, second, found, [name]) is not None
+    with pytest.raises(RunError, match=r"no run has a signal 'source\.p'\. Did you mean 'source\."):
+        compare_picture(first, second, found, ["source.p"])
+
+
+def test_the_picture_begins_a_little_before_they_part():
+    def parting(t_s: int) -> Parting:
+        return Parting("a", "x_kw", t_s * S, "", 0.0, 1.0, 1)
+
+    late = Comparison(48 * 3600 * S, (parting(38 * 3600), parting(40 * 3600)), (), (), ())
+    assert begin_h(late) == pytest.approx(37.0)
+    early = Comparison(48 * 3600 * S, (parting(0),), (), (), ())
+    assert begin_h(early) == 0.0
+
+
+def test_angles_differ_by_the_short_way_round(tmp_path):
+    def turning(angle_deg: float) -> Path:
+        part = Part(
+            lambda p, t, i: ({"angle_deg": angle_deg, "far_kw": angle_deg}, t + S),
+            outputs=[Signal("angle_deg"), Signal("far_kw")],
+        )
+        return run(scenario({"a": part}, hours=0.001), RunOptions(tmp_path)).folder
+
+    found = {p.port: p.most for p in compare(turning(359.0), turning(1.0)).partings}
+    assert found == {"angle_deg": 2.0, "far_kw": -358.0}
 
 
 def test_long_runs_are_brought_together_over_the_borders_of_row_groups(tmp_path):

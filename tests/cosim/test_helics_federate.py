@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cosim.helics_federate import HelicsFederate
-from cosim.run import DONE
+from cosim.run import DONE, FAILED
 from gridmodel.errors import ScenarioError
 from tests.conftest import ROOT
 
@@ -64,6 +64,42 @@ def test_a_battery_follows_a_player_and_a_recorder_sees_its_state_of_charge(tmp_
     # Each minute of 3 kW takes 0.005 of 10 kWh; the new plan holds from 120 s on.
     expected = {1e-9: 0.5, 60.0: 0.495, 120.0: 0.49, 180.0: 0.493333, 240.0: 0.496667, 300.0: 0.5}
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_key_that_nobody_publishes_ends_it_with_the_reason(tmp_path):
+    from cosim.engines.helics_border import HelicsBroker, free_port
+
+    broker = HelicsBroker(2, free_port())
+    port = broker.address.rpartition(":")[2]
+    core = f"--federates=1 --broker_address=tcp://127.0.0.1 --brokerport={port}"
+    wrong = [{"key": "plan/powr", "port": "p_kw"}]
+    path = write(tmp_path, core_init_string=core, subscriptions=wrong)
+    (tmp_path / "player.txt").write_text("#s topic type value\n0 plan/power double 3.0\n")
+    scripts = Path(sysconfig.get_path("scripts"))
+    at = ["--coretype", "zmq", "--broker", "127.0.0.1", "--brokerport", port, "--stop", "400s"]
+    commands = [
+        [sys.executable, "-m", "cosim", "helics-federate", str(path)],
+        [scripts / "helics_player", "player.txt", "--name", "player", *at],
+    ]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": str(scripts)}
+    ours, player = (
+        subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        for words in commands
+    )
+    _, said = ours.communicate(timeout=60)
+    player.communicate(timeout=60)
+    broker.close()
+    assert ours.returncode == FAILED
+    assert "nobody publishes 'plan/powr'. Did you mean 'plan/power'?" in said
+
+
+def test_seed_name_start_and_network_are_those_of_a_model_alone(tmp_path):
+    block = BATTERY["feedertwin"] | {"seed": 4, "name": "b", "start": "2020-01-01T00:00:00Z"}
+    federate = HelicsFederate(write(tmp_path, feedertwin=block))
+    assert federate._desk.member.name == "b"  # what random draws depend on
+    assert federate._name == "battery"  # what it is called in HELICS
+    with pytest.raises(ScenarioError, match=r"there is no key 'sed' here\. Did you mean 'seed'"):
+        HelicsFederate(write(tmp_path, feedertwin=BATTERY["feedertwin"] | {"sed": 4}))
 
 
 FAULTS = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,7 +12,8 @@ import pytest
 
 from cosim.run import DONE, FAILED, RunOptions, run
 from cosim.scenario.build import load
-from gridmodel.errors import ScenarioError
+from gridmodel.errors import MissingExtraError, ScenarioError
+from tests.conftest import ROOT
 
 pytest.importorskip("helics")
 
@@ -85,6 +88,59 @@ def test_an_outside_federate_that_fails_ends_the_run_by_its_name(tmp_path):
     assert "'world' at t = 0.000000 s" in result.reason
     assert "helics_recorder ended with code" in result.reason
     assert children() <= before
+
+
+WRONG = [
+    # what is changed, to what, and what is said
+    ("pv/power, scale", "pv/powr, scale", "nobody publishes 'pv/powr'. Did you mean 'pv/power'?"),
+    ("[helics_player,", "[helics_playr,", "start: there is no command 'helics_playr'"),
+    ("outside_count: 2", "outside_count: 3\n    join_within_s: 1.5",
+     "2 of 3 outside federates joined within 1.5 s (outside_count, join_within_s)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "text"), WRONG)
+def test_a_federation_that_cannot_come_about_ends_the_run_with_the_reason(tmp_path, old, new, text):
+    before = children()
+    result = run(scenario(tmp_path, old=old, new=new), RunOptions(tmp_path / "runs"))
+    assert result.code == FAILED
+    assert "'world' at t = 0.000000 s" in result.reason
+    assert text in result.reason
+    assert children() <= before
+
+
+def test_a_value_that_nobody_has_to_publish_keeps_its_first_value(tmp_path):
+    old, new = "{key: pv/power, scale: 1.0}", "{key: pv/none, initial: 4.5, optional: true}"
+    result = run(scenario(tmp_path, old=old, new=new), RunOptions(tmp_path / "runs"))
+    assert result.code == DONE, result.reason
+    assert pq.read_table(result.folder / "signals" / "world.parquet").num_rows == 0
+    sink = pq.read_table(result.folder / "signals" / "sink.parquet")
+    assert sink.num_rows == 11
+
+
+def test_a_run_that_ends_itself_for_a_stall_leaves_no_outside_process(tmp_path):
+    """HELICS waits in compiled code for one that never joins: the process has to be ended."""
+    scenario(tmp_path, old="outside_count: 2", new="outside_count: 3")
+    text = (tmp_path / "s.yaml").read_text()
+    (tmp_path / "s.yaml").write_text(text.replace("stall_timeout_s: 8", "stall_timeout_s: 2"))
+    words = [sys.executable, "-m", "cosim", "run", str(tmp_path / "s.yaml"), "--quiet"]
+    ended = subprocess.run(  # its pipe stays open as long as a process of its lives
+        words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == FAILED, ended.stderr
+    assert "'world' at t = 0.000000 s: its step did not end within 2 s" in ended.stderr
+
+
+def test_a_broker_that_is_no_address_is_refused(tmp_path):
+    with pytest.raises(ScenarioError, match="broker: 'localhost' is no host:port"):
+        scenario(tmp_path, old="outside_count: 2", new="outside_count: 2\n    broker: localhost")
+
+
+def test_without_helics_the_part_that_needs_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "helics", None)
+    with pytest.raises(MissingExtraError, match=r"'world' \(model helics\) needs an extra: pip"):
+        scenario(tmp_path)
 
 
 def test_outside_federates_cannot_be_saved(tmp_path):

@@ -191,6 +191,7 @@ def test_a_simulator_that_cannot_be_had_says_why(tmp_path, changes, text):
     [
         ({"start": {"python": "nowhere:Sim"}}, "cannot be imported"),
         ({"start": {}}, "give one of python, cmd and connect"),
+        ({"start": {"connect": "127.0.0.1"}}, "connect is host:port"),
         ({"period_s": 0.5}, "whole number of steps"),
         ({"outputs": {"x_kw": {"attr": "a", "entity": "b", "scale": 0.0}}}, "loses the value"),
         ({"outputs": {"x_kw": {"attr": "a"}}}, "one of entity, entities and every"),

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from cosim.profile import MOST_SPANS, Profile
+from cosim.profile import MOST_SPANS, Profile, write_trace
 from cosim.report.profile_table import ENGINE, link_rows, time_rows, trace_note
 from cosim.run import PACE, RunOptions, run
 from gridmodel.federate import Inputs, Message, Messages, Signal
@@ -84,6 +84,33 @@ def test_waiting_for_the_wall_clock_is_a_row_of_its_own_and_nobodys_fault(tmp_pa
     assert rows[ENGINE].steps == sum(r.steps for n, r in rows.items() if n not in (PACE, ENGINE))
     about = json.loads((result.folder / "run.json").read_text())
     assert PACE not in about["lateness"]["overruns_by_federate"]
+
+
+def test_each_process_of_a_run_has_the_whole_time(tmp_path):
+    profile = Profile()
+    for number, name in enumerate(("left", "right"), 1):
+        other = Profile(process=name)
+        other.waited(f"waiting in {name}", 0.0, 3.0, 0)
+        profile.totals |= other.totals
+        profile.waits |= other.waits
+        profile.others += other.events(number)
+    named = {e["pid"]: e["args"]["name"] for e in profile.events() if e["name"] == "process_name"}
+    assert named == {1: "left", 2: "right"}  # and none for the one that only gathered them
+    rows = {row.name: row for row in time_rows(profile, 4.0)}
+    assert rows["waiting in left"].share_pu == pytest.approx(3 / 8)
+    assert rows[ENGINE].wall_s == pytest.approx(2.0)
+    assert sum(row.share_pu for row in rows.values()) == pytest.approx(1.0)
+
+
+def test_spans_of_several_processes_lie_on_one_clock_that_begins_at_0(tmp_path):
+    spans = []
+    for begin_s in (100.0, 100.5):
+        profile = Profile()
+        profile.waited("x", begin_s, 101.0, 0)
+        spans += profile.events()
+    write_trace(tmp_path / "trace.json", spans)
+    written = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [(e["ts"], e["dur"]) for e in written if e["ph"] == "X"] == [(0, 1e6), (5e5, 5e5)]
 
 
 def test_a_run_without_it_leaves_no_trace(tmp_path):

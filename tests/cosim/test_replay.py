@@ -172,6 +172,90 @@ def test_a_part_that_failed_fails_again_in_the_same_way(tmp_path):
     assert not mended.same  # it says something where then it failed
 
 
+def test_an_array_is_read_only_as_it_was_in_the_run(tmp_path):
+    def send(part: Part, t_us: int, inputs):
+        return {"p_kw": [1.0, 2.0]}, t_us + S
+
+    def spoil(part: Part, t_us: int, inputs):
+        inputs["p_kw"][0] = 5.0
+        return {}, t_us + S
+
+    def parts():
+        return {
+            "source": Part(send, outputs=[Signal("p_kw", (2,))], period_us=S),
+            "sink": Part(spoil, [Signal("p_kw", (2,), initial=0.0)], period_us=S),
+        }
+
+    result = run(scenario(parts(), "source.p_kw -> sink.p_kw"), RunOptions(tmp_path))
+    assert "read-only" in result.reason
+    again = replay(result.folder, scenario(parts(), "source.p_kw -> sink.p_kw"), "sink")
+    assert again.expected, again.error
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_a_part_sees_rows_of_any_pace_as_it_saw_them(tmp_path, delayed):
+    """Slower and faster than it steps, at its instants and between them."""
+
+    def at(period_us: int, first_us: int):
+        def send(part: Part, t_us: int, inputs):
+            return {"x_kw": float(t_us), "y_kw": [t_us, -t_us]}, t_us + period_us
+
+        ports = [Signal("x_kw"), Signal("y_kw", (2,))]
+        return Part(send, outputs=ports, first_us=first_us, period_us=period_us)
+
+    def add(part: Part, t_us: int, inputs):
+        seen = [float(value) for name in sorted(inputs) for value in np.atleast_1d(inputs[name])]
+        return {"seen_kw": seen}, t_us + S
+
+    names = {  # period, first instant
+        "fast": (S // 10, 7 * S // 10),
+        "slow": (7 * S, 0),
+        "beside": (S, S // 2),
+        "late": (S, 100 * S),
+    }
+
+    def parts():
+        made = {name: at(*pace) for name, pace in names.items()}
+        inputs = [
+            Signal(f"{port}_{name}_kw", shape, initial=-1.0)
+            for name in names
+            for port, shape in (("x", ()), ("y", (2,)))
+        ]
+        seen = Signal("seen_kw", (3 * len(names),))
+        return {**made, "sink": Part(add, inputs, [seen], period_us=S)}
+
+    links = [
+        Link(name, f"{port}_kw", "sink", f"{port}_{name}_kw", delayed)
+        for name in names
+        for port in "xy"
+    ]
+    folder = run(scenario(parts(), *links, hours=0.6), RunOptions(tmp_path)).folder
+    again = replay(folder, scenario(parts(), *links, hours=0.6), "sink")
+    assert again.same, again.first
+    # The fast rows come in two batches; the last one of the first is at an instant of the sink.
+    assert again.steps == 2160
+
+
+def test_thinned_out_rows_hold_what_was_said_last_even_between_them(tmp_path):
+    def talk(part: Part, t_us: int, inputs):
+        out = {"a_kw": 1.0 * t_us} if t_us % (3 * S) else {"b_kw": [1.0 * t_us]}
+        return out, t_us + S
+
+    def parts(extra: float = 0.0):
+        def other(part: Part, t_us: int, inputs):
+            out, next_us = talk(part, t_us, inputs)
+            return {n: np.add(v, extra * (t_us == 9 * S)) for n, v in out.items()}, next_us
+
+        return {"a": Part(other, outputs=[Signal("a_kw"), Signal("b_kw", (1,))], period_us=S)}
+
+    record = {"every_s": {"a": 10}}
+    folder = run(scenario(parts(), hours=0.1, record=record), RunOptions(tmp_path)).folder
+    assert replay(folder, scenario(parts(), hours=0.1, record=record), "a").same
+    first = replay(folder, scenario(parts(0.5), hours=0.1, record=record), "a").first
+    assert first is not None
+    assert (first.t_us, first.port) == (10 * S, "b_kw")  # said at 9 s, between two rows
+
+
 def test_a_federate_that_does_not_exist_is_answered_with_the_nearest(tmp_path):
     folder = run(load(write(tmp_path, RING)), RunOptions(tmp_path / "runs")).folder
     with pytest.raises(RunError, match="Did you mean 'clock'"):

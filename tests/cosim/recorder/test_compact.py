@@ -61,3 +61,31 @@ def test_a_crash_within_compaction_can_be_made_good(tmp_path):
     (tmp_path / "run" / "signals" / "part.part").write_bytes(b"half a file")
     assert compact(tmp_path / "run") == 100
     assert pq.read_table(tmp_path / "run" / "signals" / "part.parquet").num_rows == 100
+
+
+def test_a_run_that_was_killed_at_its_start_or_in_compaction_can_be_recovered(tmp_path):
+    write(tmp_path / "run", 0, 100)
+    live = tmp_path / "run" / "live"
+    for name in ("next.tail", "next.arrow", "next.part", "_messages-b.journal"):  # no layout yet
+        (live / name).write_bytes(b"")
+    (tmp_path / "run" / "live.done").mkdir()
+    assert compact(tmp_path / "run") == 100
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "messages.parquet",
+        "signals",
+    ]
+
+
+def test_a_layout_is_there_only_when_the_rest_of_its_table_is(tmp_path, monkeypatch):
+    live = tmp_path / "live"
+    live.mkdir()
+    seen: list[list[str]] = []
+    replace = Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        seen.append(sorted(p.name for p in live.iterdir()))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    SignalTable(live / "part", layout(SIGNALS)).abandon()
+    assert seen == [["part.arrow", "part.part", "part.tail"]]

@@ -51,8 +51,12 @@ def test_reading_from_an_instant_has_the_row_before_it_and_all_after(folder, fro
 
 @pytest.mark.parametrize(("first", "last"), [(0, 3), (16_300, 16_500), (20_000, COUNT)])
 def test_messages_of_a_span_are_all_there_and_no_others(folder, first, last):
-    sent = [row["sent_t_us"] // S for row in messages(folder, {"b"}, first * S, last * S)]
-    assert sent == list(range(first, last))
+    found = list(messages(folder, {"b"}, first * S, last * S))
+    assert [t_us // S for batch in found for t_us in batch.sent_us] == list(range(first, last))
+    assert [n for batch in found for n in batch.sequence] == list(range(first + 1, last + 1))
+    assert {
+        k for batch in found for k in zip(batch.sender, batch.port, batch.kind, strict=True)
+    } == {("b", "out", "k")}
 
 
 def test_a_part_without_a_table_has_no_rows(folder):

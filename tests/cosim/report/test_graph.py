@@ -38,3 +38,14 @@ def test_without_partitions_none_is_told():
     assert all(" in " not in title for title, _ in tree(federation))
     assert "partition" not in svg(federation)
     assert ("level 0  b  (every 2 s)", ["from a (delayed): x_kw"]) in tree(federation)
+
+
+def test_the_picture_says_what_its_lines_and_colours_mean_within_its_borders():
+    federation = built()
+    root = ET.fromstring(svg(federation, homes_of(federation, {"west": ("c",), "east": ("b",)})))
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    texts = {text.text: text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"signals", "messages", "delayed", "west", "east"} <= set(texts)
+    for text in texts.values():
+        assert 0 < float(text.attrib["x"]) < width
+        assert 0 < float(text.attrib["y"]) < height

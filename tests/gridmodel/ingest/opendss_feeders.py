@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gridmodel.ingest.opendss_reader import read_opendss
 from gridmodel.network.network import Network
 from simulators.power_flow.result import PowerFlow
 from tests.conftest import ROOT
@@ -60,6 +62,13 @@ class Original:
     sections_on: dict[str, int]
 
 
+@cache
+def feeder(name: str) -> Network:
+    """Return a feeder as our reader reads it."""
+    return read_opendss(master(name))[0]
+
+
+@cache
 def original(path: Path, f_hz: float = 60.0) -> Original:
     """Return OpenDSS's own answer to a master."""
     from opendssdirect import dss as engine

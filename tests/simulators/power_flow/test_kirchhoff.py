@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel.errors import SolverError
+from gridmodel.four_wire import series_ohm_per_km
 from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
-from simulators.power_flow.four_wire import series_ohm_per_km
-from simulators.power_flow.opendss_circuit import EARTHING_OHM, Circuit, Solution
+from gridmodel.network.from_neighbourhood import EARTHING_OHM
+from simulators.power_flow.opendss_circuit import Circuit, Solution
 
 HOUSES = 13
 powers = st.lists(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridmodel.four_wire import CONDUCTOR_DISTANCE_M, series_ohm_per_km
 from gridmodel.neighbourhood import LineCode
-from simulators.power_flow.four_wire import CONDUCTOR_DISTANCE_M, series_ohm_per_km
 
 A = np.exp(2j * pi / 3)
 #: Fortescue's transformation: zero, positive, negative sequence.

@@ -1,0 +1,1 @@
+"""Several grid-forming inverters on one street: angles, powers, voltage, loads and relays."""
