@@ -138,7 +138,16 @@ def _print(
         where = ["reference", ""] if same else [f"{apart:.1e}", at]
         figures = [f"{flow.source_kva.real:,.3f}", f"{flow.losses_kva.real:,.4f}"]
         rows.append([side.solver, "yes", str(flow.iterations), f"{side.ms:,.1f}", *figures, *where])
-    columns = ("solver", "converged", "iterations", "ms", "source kW", "losses kW", "apart pu", "at")
+    columns = (
+        "solver",
+        "converged",
+        "iterations",
+        "ms",
+        "source kW",
+        "losses kW",
+        "apart pu",
+        "at",
+    )
     print_table("", columns, rows)
     _print_positions(good, controls)
     for side in sides:
@@ -156,7 +165,13 @@ def _print_positions(good: Mapping[str, PowerFlow], controls: bool) -> None:
     """Print taps and capacitors, solver by solver."""
     names = dict.fromkeys(name for flow in good.values() for name in flow.taps_pu)
     rows = [
-        [name, *(f"{flow.taps_pu[name]:.5f}" if name in flow.taps_pu else "" for flow in good.values())]
+        [
+            name,
+            *(
+                f"{flow.taps_pu[name]:.5f}" if name in flow.taps_pu else ""
+                for flow in good.values()
+            ),
+        ]
         for name in names
     ]
     banks = dict.fromkeys(name for flow in good.values() for name in flow.sections_on)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.markup import escape
 
 from cosim.cli.console import err, out, print_table
 from gridmodel.network.topology import topology
+from simulators.power_flow.phase_voltages import PhaseVoltages, phase_voltages
 from simulators.power_flow.result import PowerFlow, Trouble
 
 #: Buses that are all shown; of more only those furthest from 1 pu.
@@ -18,41 +17,6 @@ _MOST_BUSES = 40
 #: Names in one list, steps of a history.
 _MOST_NAMES, _MOST_STEPS = 20, 8
 _PHASES = "ABC"
-
-
-@dataclass(frozen=True)
-class Voltages:
-    """Voltages of phases as a customer sees them.
-
-    Parameters
-    ----------
-    vm_pu : ndarray, shape (n_bus, 3)
-        To the bus's neutral where it has one, else to earth; NaN where there is no phase.
-    neutral_v : ndarray, shape (n_bus,)
-        Neutral to earth; NaN where there is none. [V]
-    """
-
-    vm_pu: NDArray[np.float64]
-    neutral_v: NDArray[np.float64]
-
-
-def voltages(flow: PowerFlow) -> Voltages:
-    """Return the voltages of an answer, for tables and pictures."""
-    base = np.array([bus.v_nominal_v for bus in flow.network.buses]) / 3**0.5
-    there = flow.present[:, 3]
-    to = np.where(there, flow.v_v[:, 3], 0.0)
-    vm = np.abs(flow.v_v[:, :3] - to[:, None]) / base[:, None]
-    live = flow.present[:, :3] & live_buses(flow)[:, None]
-    return Voltages(
-        np.where(live, vm, np.nan), np.where(there & live.any(axis=1), np.abs(to), np.nan)
-    )
-
-
-def live_buses(flow: PowerFlow) -> NDArray[np.bool_]:
-    """Return which buses a source reaches."""
-    live = np.zeros(len(flow.network.buses), np.bool_)
-    live[topology(flow.network).order] = True
-    return live
 
 
 def print_flow(flow: PowerFlow, band_pu: tuple[float, float], every: bool, controls: bool) -> None:
@@ -79,7 +43,7 @@ def print_flow(flow: PowerFlow, band_pu: tuple[float, float], every: bool, contr
         f"losses {losses.real:,.3f} kW{share}, {losses.imag:,.3f} kvar\n",
         soft_wrap=True,
     )
-    found = voltages(flow)
+    found = phase_voltages(flow)
     _print_buses(flow, found, band_pu, every)
     _print_positions(flow)
     _print_outside(flow, found, band_pu)
@@ -89,7 +53,7 @@ def print_flow(flow: PowerFlow, band_pu: tuple[float, float], every: bool, contr
 
 
 def _print_buses(
-    flow: PowerFlow, found: Voltages, band_pu: tuple[float, float], every: bool
+    flow: PowerFlow, found: PhaseVoltages, band_pu: tuple[float, float], every: bool
 ) -> None:
     vm = found.vm_pu
     rows = np.flatnonzero(np.isfinite(vm).any(axis=1))
@@ -109,7 +73,11 @@ def _print_buses(
 
 
 def _bus_row(
-    flow: PowerFlow, found: Voltages, row: int, band_pu: tuple[float, float], with_neutral: bool
+    flow: PowerFlow,
+    found: PhaseVoltages,
+    row: int,
+    band_pu: tuple[float, float],
+    with_neutral: bool,
 ) -> list[str]:
     vm, bus = found.vm_pu[row], flow.network.buses[row]
     low, high = int(np.nanargmin(vm)), int(np.nanargmax(vm))
@@ -119,12 +87,16 @@ def _bus_row(
     if with_neutral:
         volts = found.neutral_v[row]
         cells.append(f"{volts:.2f}" if np.isfinite(volts) else "")
-    words = [w for w, bad in (("low", vm[low] < band_pu[0]), ("high", vm[high] > band_pu[1])) if bad]
+    words = [
+        w for w, bad in (("low", vm[low] < band_pu[0]), ("high", vm[high] > band_pu[1])) if bad
+    ]
     return [*cells, " and ".join(words)]
 
 
 def _print_positions(flow: PowerFlow) -> None:
-    taps = [f"{name} {ratio:.5g}{_steps(flow, name, ratio)}" for name, ratio in flow.taps_pu.items()]
+    taps = [
+        f"{name} {ratio:.5g}{_steps(flow, name, ratio)}" for name, ratio in flow.taps_pu.items()
+    ]
     if taps:
         out.print(f"taps  {escape(', '.join(taps))}", soft_wrap=True)
     count = {one.name: one.section_count for one in flow.network.capacitors}
@@ -140,7 +112,7 @@ def _steps(flow: PowerFlow, name: str, ratio: float) -> str:
     return f" ({(ratio - 1.0) / changer.step_pu:+.0f})" if changer else ""
 
 
-def _print_outside(flow: PowerFlow, found: Voltages, band_pu: tuple[float, float]) -> None:
+def _print_outside(flow: PowerFlow, found: PhaseVoltages, band_pu: tuple[float, float]) -> None:
     low, high = band_pu
     vm = found.vm_pu
     with np.errstate(invalid="ignore"):

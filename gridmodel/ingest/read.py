@@ -111,9 +111,14 @@ def format_of(path: Path) -> str:
         if _CIM.search(text):
             return "cim"
         raise _unknown(path, "is XML, and no CIM: there is no <rdf:RDF> in it.")
-    suffix = path.suffix.lower()
-    if suffix in _YAML:
+    if path.suffix.lower() in _YAML:
         return _of_keys(path, _yaml(path))
+    return _of_text(path, text)
+
+
+def _of_text(path: Path, text: str) -> str:
+    """Return the format of a file by its statements; by its ending where there are none."""
+    suffix = path.suffix.lower()
     if suffix == ".m" or (suffix != ".dss" and _MATPOWER.search(text)):
         return "matpower"
     if suffix == ".dss" or _OPENDSS.search(text):

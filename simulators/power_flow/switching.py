@@ -2,9 +2,9 @@
 
 The rules are those of OpenDSS's RegControl and CapControl in its static mode, so that both
 come to the same taps: after each solution every control looks at what it measures; of
-those that want to act, the ones with the shortest delay do; a tap changer moves by all the
-steps it thinks it needs, at least one and at most its limit. Then the flow is solved again,
-until nobody wants to act.
+those that want to act, the ones with the shortest delay do; a tap changer goes seven tenths
+of the way it thinks it needs, at least one step and at most its limit. Then the flow is
+solved again, until nobody wants to act.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ def _wants_tap(s: Regulators, work: Work, t: int, k: int) -> float:
         return 0.0
     if steps < 0.0 and tap <= s.low_pu[t] + 1e-9:
         return 0.0
-    return float(min(max(steps, -s.most[t]), s.most[t]) * s.step_pu[t])
+    if steps == 0.0:
+        return 0.0
+    # Seven tenths of the way, one step at least: RegControl's AtLeastOneTap.
+    count = max(np.trunc(0.7 * abs(steps * s.step_pu[t]) / s.step_pu[t]), 1.0)
+    return float(np.sign(steps) * min(count, s.most[t]) * s.step_pu[t])
 
 
 @njit(cache=True)

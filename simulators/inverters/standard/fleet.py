@@ -276,16 +276,16 @@ def _rest(x: Array, k: int) -> None:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _is_calm(x: Array, k: int) -> bool:
-    """Return whether only curves and lags are left to be looked at."""
-    return bool(
-        x[k, at.STATUS] == at.CONTINUOUS
-        and x[k, at.TIMING] == 0.0
-        and x[k, at.DONE] > 0.0
-        and x[k, at.ACTIVE] == 0.0
-        and x[k, at.LATCHED] == 0.0
-        and x[k, at.CURRENT] == at.NORMAL
-    )
+def _calmness(x: Array, k: int) -> int:
+    """Return how much there is to look at in a next step that is no worse."""
+    if (
+        x[k, at.STATUS] != at.CONTINUOUS
+        or x[k, at.TIMING] != 0.0
+        or x[k, at.DONE] == 0.0
+        or x[k, at.CURRENT] != at.NORMAL
+    ):
+        return at.DISTURBED
+    return at.CALM_ALL if x[k, at.ACTIVE] == 0.0 and x[k, at.LATCHED] == 0.0 else at.DROOPING
 
 
 @njit(cache=True, error_model="numpy")
@@ -311,14 +311,19 @@ def _advance(  # noqa: PLR0913  one loop, kept whole so that it compiles to one
         v = v_pu[k]
         mean = v_mean[k] if watch_mean else 0.0
         available = max(available_kw[k] / (s_kva[k] * ratio[k]), 0.0)
-        calm = (
-            x[k, at.CALM] > 0.0
+        good = (
+            x[k, at.CALM] != at.DISTURBED
             and p[r, at.CALM_V_LOW] <= v_low[k]
             and v_high[k] <= p[r, at.CALM_V_HIGH]
-            and p[r, at.CALM_LOW_HZ] <= dev <= p[r, at.CALM_HIGH_HZ]
+            and p[r, at.GOOD_LOW_HZ] <= dev <= p[r, at.GOOD_HIGH_HZ]
             and abs(rocof) <= p[r, at.ROCOF]
             and mean <= p[r, at.MEAN_V]
             and permit[k]
+        )
+        calm = (
+            good
+            and x[k, at.CALM] == at.CALM_ALL
+            and p[r, at.CALM_LOW_HZ] <= dev <= p[r, at.CALM_HIGH_HZ]
         )
         if calm:
             top = min(active_power.limited(p, r, x, k, limit[k]), 1.0)
@@ -326,19 +331,20 @@ def _advance(  # noqa: PLR0913  one loop, kept whole so that it compiles to one
             x[k, at.PF_IN] = x[k, at.PF_OUT] = power
             power = active_power.rated(p, r, x, k, power)
         else:
-            status = supply.determine(
-                p, r, x, k, v_low[k], v_high[k], dev, rocof, mean, permit[k], h
-            )
-            x[k, at.STATUS] = status
-            if status == at.TRIPPED:
-                _rest(x, k)
-                x[k, at.FRESH] = 0.0
-                p_kw[k] = q_kvar[k] = 0.0
-                continue
+            if not good:
+                status = supply.determine(
+                    p, r, x, k, v_low[k], v_high[k], dev, rocof, mean, permit[k], h
+                )
+                x[k, at.STATUS] = status
+                if status == at.TRIPPED:
+                    _rest(x, k)
+                    x[k, at.FRESH] = 0.0
+                    p_kw[k] = q_kvar[k] = 0.0
+                    continue
             power = active_power.wanted(p, r, x, k, v, dev, available, limit[k])
         q = reactive_power.wanted(p, r, x, k, v, power, ratio[k])
         of_s, q = reactive_power.fitted(p, r, power, q, ratio[k])
-        if calm or _control(p, r, x, k, int(x[k, at.STATUS]), h):
+        if good or _control(p, r, x, k, int(x[k, at.STATUS]), h):
             of_s, q = _current(p, r, x, k, v, of_s, q)
         else:
             _no_current(x, k)
@@ -348,4 +354,4 @@ def _advance(  # noqa: PLR0913  one loop, kept whole so that it compiles to one
         p_kw[k] = of_s * s_kva[k]
         q_kvar[k] = q * s_kva[k]
         if not calm:
-            x[k, at.CALM] = 1.0 if _is_calm(x, k) else 0.0
+            x[k, at.CALM] = _calmness(x, k)

@@ -33,6 +33,7 @@ class Status(IntEnum):
 TRIPPED, ENTERING, CONTINUOUS, MANDATORY, PERMISSIVE, MOMENTARY, CEASED, FREE = map(int, Status)
 CONSTANT_PF, VOLT_VAR, WATT_VAR, CONSTANT_Q = range(4)
 MODES = ("constant_pf", "volt_var", "watt_var", "constant_q")
+DISTURBED, DROOPING, CALM_ALL = range(3)  # how much there is to look at
 NORMAL, WAITING, BLOCKED = range(3)  # current flows, flows until a wait is over, does not
 
 # Parameters: calm window, lags (three weights each), curves, thresholds.
@@ -52,7 +53,8 @@ ROCOF, MEAN_V = 83, 84
 MAND_UV, PERM_UV, MOM_UV, CEASE_UV, MAND_OV, PERM_OV, MOM_OV, CEASE_OV = range(85, 93)
 MAND_OF, MAND_UF, FREE_OF, FREE_UF, CEASE_S, MOM_S, RETURN_S = range(93, 100)
 ENTER_V_LOW, ENTER_V_HIGH, ENTER_LOW, ENTER_HIGH, ENTER_S, ENTER_RISE = range(100, 106)
-PARAMETERS = 106
+GOOD_LOW_HZ, GOOD_HIGH_HZ = 106, 107
+PARAMETERS = 108
 
 # State: calm times touch the first two cache lines of a row, droop the third.
 STATUS, CALM, Q_IN, Q_OUT, VW_IN, VW_OUT, LIMIT, P_OUT = range(8)
@@ -140,9 +142,11 @@ def _supply(row: Array, rules: Rules, step_s: float) -> None:
     # Between these no rule but the curves has anything to say.
     row[CALM_V_LOW] = max(*t.under_v_pu, *row[[MAND_UV, PERM_UV, MOM_UV, CEASE_UV]]) + JUST
     row[CALM_V_HIGH] = min(*t.over_v_pu, *row[[MAND_OV, PERM_OV, MOM_OV, CEASE_OV]])
+    row[GOOD_HIGH_HZ] = min(*t.over_hz, r.mandatory_over_hz, r.free_over_hz) - JUST
+    row[GOOD_LOW_HZ] = -min(*t.under_hz, r.mandatory_under_hz, r.free_under_hz) + JUST
     droop = (row[OVER_START], row[UNDER_START]) if row[DROOP_ON] else (np.inf, np.inf)
-    row[CALM_HIGH_HZ] = min(*t.over_hz, r.mandatory_over_hz, r.free_over_hz, droop[0])
-    row[CALM_LOW_HZ] = -min(*t.under_hz, r.mandatory_under_hz, r.free_under_hz, droop[1])
+    row[CALM_HIGH_HZ] = min(row[GOOD_HIGH_HZ], droop[0])
+    row[CALM_LOW_HZ] = max(row[GOOD_LOW_HZ], -droop[1])
 
 
 def _step(time_s: float, step_s: float) -> float:

@@ -88,7 +88,7 @@ def test_the_short_cut_for_calm_times_changes_nothing(course):
     for v, dev, sun, count in course:
         for volts, hz in ((1.0, 0.0), (v, dev)):  # a while of calm before each disturbance
             for _ in range(count):
-                long.state[:, at.CALM] = 0.0
+                long.state[:, at.CALM] = at.DISTURBED
                 for fleet in (short, long):
                     fleet.step(np.full(n, volts), hz, np.full(n, sun * S_KVA))
                 assert short.p_kw == pytest.approx(long.p_kw, abs=1e-9)
