@@ -12,10 +12,13 @@ from gridmodel.network.network import Network
 from simulators.power_flow import lanes
 from simulators.power_flow.compiled import Compiled
 from simulators.power_flow.compiler import compile_network
+from simulators.power_flow.curves import Curves, curves_of, steepest_per_pu
+from simulators.power_flow.iteration import unloaded
 from simulators.power_flow.lanes import Found, Given
 from simulators.power_flow.load_law import injections_kva
 from simulators.power_flow.result import PowerFlow, Trouble
-from simulators.power_flow.sweep import LANES, plan_of, sweep, unloaded, work_for
+from simulators.power_flow.rows import LANES
+from simulators.power_flow.sweep import plan_of, sweep, work_for
 from simulators.power_flow.switches import Switches, nothing, switches_of
 
 Complex = NDArray[Any]
@@ -93,18 +96,58 @@ class Fbs:
     def __init__(self, network: Network, controls: bool = True) -> None:
         self.compiled = compile_network(network)
         self.switches: Switches = switches_of(self.compiled) if controls else nothing()
+        curves = curves_of(self.compiled, controls)
         cuts = sum(len(loop.i) for loop in self.compiled.loops)
-        self._work = work_for(self.compiled)
+        self._work = work_for(self.compiled, curves)
         self._set_taps(self.compiled.tap_pu)
         open_s = _complex(np.zeros((cuts, cuts)), np.zeros((cuts, cuts)))
-        self.plan = plan_of(self.compiled, open_s)
+        self.plan = plan_of(self.compiled, open_s, curves)
         self._begin()
         unloaded(self.plan, self._work, _SETTLE)
         count = self.compiled.node_count
         self.start_v: Complex = _complex(self._work.v_re, self._work.v_im)[:count, 0]
-        if cuts:
-            close_s: Complex = np.linalg.inv(self._seen_at_cuts(cuts))
-            self.plan = plan_of(self.compiled, close_s)
+        if cuts or len(curves.s_va):
+            close_s: Complex = np.linalg.inv(self._seen_at_cuts(cuts)) if cuts else open_s
+            self.plan = plan_of(self.compiled, close_s, self._tuned(curves))
+
+    def _tuned(self, curves: Curves) -> Curves:
+        """Return curves with the damping and gain that the network's answer asks for.
+
+        All inverters together inject along the steepest part of their curves; what their
+        voltages rise by says how much they would overdo it.
+        """
+        slope = steepest_per_pu(curves)
+        inverters = np.flatnonzero(curves.v_set == 0.0)
+        together = self._rise_pu(curves, {int(m): slope[m] for m in inverters})
+        damping, gain = curves.damping.copy(), curves.gain.copy()
+        damping[inverters] = 1.0 / (1.0 + np.maximum(together[inverters], 0.0))
+        for m in np.flatnonzero(curves.v_set > 0.0).tolist():
+            rise = max(self._rise_pu(curves, {m: 1.0})[m], 1e-6)
+            gain[m] = curves.s_va[m] / rise
+        return curves._replace(damping=damping, gain=gain)
+
+    def _rise_pu(self, curves: Curves, share: dict[int, float]) -> Real:
+        """Return the rise of voltage at each row, for shares of ratings of reactive power."""
+        self._begin()
+        work, elements = self._work, self.compiled.elements
+        small = 1e-4
+        for m, part in share.items():
+            own = curves.element[curves.first[m] : curves.first[m + 1]]
+            work.q_var[own] = small * part * curves.s_va[m] / len(own)
+        unloaded(self.plan, work, _SETTLE)
+        v = _complex(work.v_re, work.v_im)[:, 0]
+        v[self.compiled.node_count] = 0.0
+
+        def across(at: Complex) -> Real:
+            ends = np.where(elements.j >= 0, elements.j, self.compiled.node_count)
+            found: Real = np.abs(at[elements.i] - at[ends]) / elements.v0_v
+            return found
+
+        before = np.append(self.start_v, np.zeros(len(v) - len(self.start_v)))
+        change = (across(v) - across(before))[curves.element] / small
+        return np.array(
+            [change[a:b].mean() for a, b in zip(curves.first[:-1], curves.first[1:], strict=True)]
+        )
 
     def _set_taps(self, tap_pu: Real) -> None:
         self._work.tap_pu[:-1] = tap_pu[:, None]

@@ -12,7 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from simulators.power_flow.sweep import LANES, Plan, Work
+from simulators.power_flow.following import set_free
+from simulators.power_flow.rows import LANES
+from simulators.power_flow.sweep import Plan, Work
 from simulators.power_flow.switches import Switches
 from simulators.power_flow.switching import settle
 
@@ -48,12 +50,13 @@ class Found(NamedTuple):
 
 
 @njit(cache=True)
-def _load(given: Given, work: Work, k: int, at: int) -> None:
+def _load(given: Given, plan: Plan, work: Work, k: int, at: int) -> None:
     """Give a lane the loads of a scenario."""
     for e in range(len(given.owner)):
         o = given.owner[e]
         work.p_w[e, k] = given.p_w[e] * given.scale_p[o, at]
         work.q_var[e, k] = given.q_var[e] * given.scale_q[o, at]
+    set_free(plan.curves, work, k)
 
 
 @njit(cache=True)
@@ -107,7 +110,7 @@ def batch(
     for first in range(0, count, LANES):
         for k in range(LANES):
             at = min(first + k, count - 1)  # what is left over repeats the last scenario
-            _load(given, work, k, at)
+            _load(given, plan, work, k, at)
             _begin(given, plan, work, k)
             _set_taps(work, sections, k, tap_pu, s.banks.sections_on)
             hours[k] = given.hour[at]
@@ -142,7 +145,7 @@ def march(
     while live.any():
         for k in range(LANES):
             at = min(first[k] + step, given.scale_p.shape[1] - 1)
-            _load(given, work, k, at)
+            _load(given, plan, work, k, at)
             hours[k] = given.hour[at]
         took, left = settle(s, plan, work, sections, hours, limits, history)
         for k in range(LANES):

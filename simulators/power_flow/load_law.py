@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.power_flow.compiled import EXPONENT, ZIP, Compiled
-from simulators.power_flow.sweep import LOW_PU
+from simulators.power_flow.rows import LOW_PU
 
 Complex = NDArray[Any]
 

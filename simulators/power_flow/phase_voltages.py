@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from gridmodel.network.topology import topology
 from simulators.power_flow.result import PowerFlow
 
+#: Below it a phase is not fed. [pu]
+_UNFED_PU = 1e-3
+
 
 @dataclass(frozen=True)
 class PhaseVoltages:
@@ -18,7 +21,7 @@ class PhaseVoltages:
     Parameters
     ----------
     vm_pu : ndarray, shape (n_bus, 3)
-        To the bus's neutral where it has one, else to earth; NaN where there is no phase.
+        To the bus's neutral where it has one, else to earth; NaN where no phase is fed.
     neutral_v : ndarray, shape (n_bus,)
         Neutral to earth; NaN where there is none. [V]
     """
@@ -33,7 +36,8 @@ def phase_voltages(flow: PowerFlow) -> PhaseVoltages:
     there = flow.present[:, 3]
     to = np.where(there, flow.v_v[:, 3], 0.0)
     vm = np.abs(flow.v_v[:, :3] - to[:, None]) / base[:, None]
-    live = flow.present[:, :3] & _live(flow)[:, None]
+    # A phase that only an open switch touches has a node in OpenDSS, and no voltage.
+    live = flow.present[:, :3] & _live(flow)[:, None] & (vm > _UNFED_PU)
     return PhaseVoltages(
         np.where(live, vm, np.nan), np.where(there & live.any(axis=1), np.abs(to), np.nan)
     )

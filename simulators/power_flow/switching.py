@@ -13,7 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from simulators.power_flow.sweep import LANES, Plan, Work, solve
+from simulators.power_flow.iteration import solve
+from simulators.power_flow.rows import LANES
+from simulators.power_flow.sweep import Plan, Work
 from simulators.power_flow.switches import Banks, Regulators, Switches
 
 Real = NDArray[np.float64]
