@@ -211,6 +211,13 @@ class Compiled:
         """Return ``bus.PHASE`` of a node."""
         return f"{self.network.buses[self.bus[node]].name}.{NODES[self.conductor[node]]}"
 
+    def source_of(self, node: int) -> str:
+        """Return the name of the source that feeds a node: its island."""
+        branch = int(np.searchsorted(self.to_first, node, side="right")) - 1
+        while (above := int(self.from_node[self.from_first[branch]])) >= 0:
+            branch = int(np.searchsorted(self.to_first, above, side="right")) - 1
+        return self.branch_name[branch]
+
     def by_bus(self, v_v: Complex) -> tuple[Complex, NDArray[np.bool_]]:
         """Return voltages by bus and conductor, (n_bus, 4), and which of them there are."""
         shape = (len(self.network.buses), len(NODES))

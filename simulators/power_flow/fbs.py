@@ -13,13 +13,14 @@ from simulators.power_flow import lanes
 from simulators.power_flow.compiled import Compiled
 from simulators.power_flow.compiler import compile_network
 from simulators.power_flow.curves import Curves, curves_of, steepest_per_pu
-from simulators.power_flow.iteration import unloaded
+from simulators.power_flow.iteration import solve, unloaded
 from simulators.power_flow.lanes import Found, Given
 from simulators.power_flow.load_law import injections_kva
 from simulators.power_flow.result import PowerFlow, Trouble
 from simulators.power_flow.rows import LANES
 from simulators.power_flow.sweep import plan_of, sweep, work_for
 from simulators.power_flow.switches import Switches, nothing, switches_of
+from simulators.power_flow.trouble import trouble
 
 Complex = NDArray[Any]
 Real = NDArray[np.float64]
@@ -27,6 +28,8 @@ Real = NDArray[np.float64]
 #: Sweeps in which shunts settle without load.
 _SETTLE = 60
 _MOST_ITERATIONS, _MOST_ACTIONS = 200, 100
+#: Scenarios without solution whose trouble is told, and the iterations told of each.
+MOST_TROUBLES, _MOST_RESIDUALS = 20, 50
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Batch:
         Ratios of the tap changers in ``compiled.taps``. [pu]
     sections_on : ndarray of int, shape (n_capacitor, n_scenario)
         Connected sections of the capacitors with a control, in their order.
+    troubles : tuple of Trouble
+        Why scenarios have no solution, one by one; of the first `MOST_TROUBLES` of them.
     """
 
     compiled: Compiled
@@ -55,6 +60,7 @@ class Batch:
     left_pu: Real
     tap_pu: Real
     sections_on: NDArray[np.int64]
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def converged(self) -> NDArray[np.bool_]:
@@ -67,14 +73,6 @@ class Batch:
         """Magnitudes of the voltages, (n_node, n_scenario). [pu]"""
         vm: Real = np.abs(self.v_v) / self.compiled.base_v[:, None]
         return vm
-
-    def troubles(self) -> tuple[Trouble, ...]:
-        """Return why scenarios have no solution, one by one."""
-        vm = self.vm_pu
-        return tuple(
-            _trouble(self.compiled, vm[:, k], int(self.solutions[k]), f"scenario {k}, ", ())
-            for k in np.flatnonzero(~self.converged)
-        )
 
 
 class Fbs:
@@ -208,7 +206,7 @@ class Fbs:
         limits = (tolerance_pu, most_iterations, _MOST_ACTIONS)
         taps = self.compiled.tap_pu
         lanes.batch(self.switches, self.plan, self._work, given, taps, limits, found)
-        return self._batch(found)
+        return self._batch(found, given, "scenario")
 
     def year(
         self,
@@ -246,7 +244,7 @@ class Fbs:
             other = (np.abs(true_taps - taps) > 1e-9).any(axis=0) | (true_on != on).any(axis=0)
             taps, on = true_taps, true_on
             first = np.where(other, borders[:-1], last)
-        return self._batch(found)
+        return self._batch(found, given, "hour")
 
     def _given(self, p_scale: Real, q_scale: Real | None, hour: Real | None) -> Given:
         elements = self.compiled.elements
@@ -268,9 +266,32 @@ class Fbs:
             np.zeros((len(self.switches.banks.mode), count), np.int64),
         )  # fmt: skip
 
-    def _batch(self, found: Found) -> Batch:
+    def _batch(self, found: Found, given: Given, what: str) -> Batch:
         v = _complex(found.v_re, found.v_im)
-        return Batch(self.compiled, v, found.solutions, found.left_pu, found.tap_pu, found.sections)
+        troubles = []
+        for k in np.flatnonzero(found.solutions <= 0)[:MOST_TROUBLES].tolist():
+            vm = np.abs(v[:, k]) / self.compiled.base_v
+            residuals = self._residuals_pu(given, found, k)
+            troubles.append(
+                trouble(self.compiled, vm, int(found.solutions[k]), f"{what} {k}, ", residuals)
+            )
+        return Batch(
+            self.compiled, v, found.solutions, found.left_pu, found.tap_pu, found.sections,
+            tuple(troubles),
+        )  # fmt: skip
+
+    def _residuals_pu(self, given: Given, found: Found, at: int) -> tuple[float, ...]:
+        """Return the changes of voltage, iteration by iteration, of a scenario done again."""
+        work, elements = self._work, self.compiled.elements
+        self._begin()
+        self._set_taps(found.tap_pu[:, at])
+        count = self.compiled.node_count
+        work.v_re[:count], work.v_im[:count] = given.start_re[:, None], given.start_im[:, None]
+        work.p_w[:] = (given.p_w * given.scale_p[elements.owner, at])[:, None]
+        work.q_var[:] = (given.q_var * given.scale_q[elements.owner, at])[:, None]
+        history = np.zeros((_MOST_RESIDUALS, LANES))
+        solve(self.plan, work, 1e-8, _MOST_RESIDUALS, history)
+        return tuple(history[history[:, 0] > 0.0, 0].tolist())
 
     def one(self, tolerance_pu: float = 1e-8, most_iterations: int = _MOST_ITERATIONS) -> PowerFlow:
         """Solve the network as it stands."""
@@ -304,7 +325,7 @@ class Fbs:
             source_kva,
             fixed | {f"{name}.{k + 1}": float(tap) for (name, k), tap in taps},
             {c.name: c.sections_on for c in compiled.network.capacitors} | dict(sections),
-            () if code > 0 else (_trouble(compiled, answer.vm_pu[:, 0], code, "", ()),),
+            answer.troubles,
         )
 
     def _source_kva(self, v: Complex) -> complex:
@@ -317,26 +338,6 @@ class Fbs:
                 fed = slice(c.to_first[b], c.to_first[b] + c.to_count[b])
                 total += complex(np.sum(v[fed] * np.conj(j[fed])) / 1e3)
         return total
-
-
-def _trouble(
-    compiled: Compiled, vm_pu: Real, code: int, what: str, residuals: tuple[float, ...]
-) -> Trouble:
-    """Return why a scenario has no solution."""
-    worst = int(np.argmin(np.where(compiled.conductor < 3, vm_pu, np.inf)))
-    where = f"{what}bus {compiled.node_name(worst)}"
-    if code == -2:
-        problem = f"the controls still want to act after {_MOST_ACTIONS} solutions."
-        advice = (
-            "Usual causes: bands narrower than a step, two controls that work against each other."
-        )
-        return Trouble(where, problem, advice, residuals)
-    problem = f"no solution; the voltage there came to {vm_pu[worst]:.3f} pu."
-    advice = (
-        "Usual causes: more load than the lines can carry, a wrong rated voltage, a length in "
-        "the wrong unit."
-    )
-    return Trouble(where, problem, advice, residuals)
 
 
 def _complex(re: Real, im: Real) -> Complex:
