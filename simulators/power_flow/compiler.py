@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from gridmodel.errors import Fault, NetworkError
 from gridmodel.network.checks import check
-from gridmodel.network.conductors import SeriesCompensator, Switch
 from gridmodel.network.element import GROUND, NODES
-from gridmodel.network.equipment import LoadResponseCharacteristic, Rated
 from gridmodel.network.network import Network
 from gridmodel.network.transformer import PowerTransformer
+from simulators.power_flow.branches import Branch, Shunts, floats, fold, inverse
 from simulators.power_flow.compiled import (
-    EXPONENT,
     PASS,
-    POWER,
     TRANSFORM,
-    ZIP,
     Compiled,
     Complex,
     Elements,
     Hidden,
     Loop,
 )
+from simulators.power_flow.connected import elements_of
+from simulators.power_flow.pieces import At, Piece, keys_of, pieces_of
 from simulators.power_flow.primitive import (
-    line_y_s,
-    line_z_ohm,
     source_v_v,
     source_z_ohm,
     transformer_y_s,
 )
 
-#: A node by position: bus, conductor.
-At = tuple[int, int]
-#: A shunt whose current would move the voltage more than this is solved with the branch. [pu]
-_STRONG_PU = 0.02
-#: Singular values below this share of the largest are none: a winding without a path to earth.
-_RANK = 1e-12
 #: What ties an end of a line's conductor to the earth if nothing else does; as OpenDSS. [S]
 _LEAKAGE_S = 4.2e-8j
 
@@ -58,37 +45,6 @@ def compile_network(network: Network) -> Compiled:
     return _Compiler(network).run()
 
 
-@dataclass
-class _Piece:
-    """Something current flows through: its sides by bus, and what lies between them."""
-
-    name: str
-    sides: Mapping[int, tuple[At, ...]]
-    #: Of a line: series impedance and the whole shunt admittance.
-    z_ohm: Complex | None = None
-    y_s: Complex | None = None
-    #: Of a bank of transformers.
-    bank: tuple[PowerTransformer, ...] = ()
-
-
-@dataclass
-class _Branch:
-    """A piece in its place in the tree."""
-
-    name: str
-    sources: list[int]  # nodes it is fed from
-    first: int  # the nodes it feeds
-    count: int
-    z: Complex
-    m: Complex | None = None  # none: 1
-    n: Complex | None = None
-    tap_from: list[int] = field(default_factory=list)
-    #: Of transformers: admittance between what feeds them and what they feed, until `_fold`.
-    y: Complex | None = None
-    #: Nothing above it ties its nodes to the earth.
-    floating: bool = False
-
-
 class _Compiler:
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -97,16 +53,15 @@ class _Compiler:
         self._bus: list[int] = []
         self._conductor: list[int] = []
         self._tap_to: list[int] = []
-        self._branches: list[_Branch] = []
+        self._branches: list[Branch] = []
         self._fixed: list[complex] = []
-        self._shunts: dict[tuple[int, int], complex] = {}
-        self._tapped_shunts: list[tuple[int, int, complex, int, int]] = []
+        self._shunts = Shunts()
         self._taps: list[tuple[str, int]] = []
         self._loops: list[Loop] = []
         self._hidden: list[Hidden] = []
         self._idle: list[str] = []
         self._floating: set[int] = set()
-        self._pieces = [*self._lines(), *self._banks()]
+        self._pieces = pieces_of(network)
         self._by_bus: dict[int, list[int]] = {}
         for k, piece in enumerate(self._pieces):
             for bus in piece.sides:
@@ -120,49 +75,6 @@ class _Compiler:
 
     # -- what there is ---------------------------------------------------------------
 
-    def _key(self, bus: str, nodes: Iterable[str]) -> tuple[At, ...]:
-        k = self._at[bus]
-        return tuple((k, NODES.index(node)) for node in nodes if node != GROUND)
-
-    def _lines(self) -> Iterator[_Piece]:
-        net = self._network
-        for line in net.lines:
-            kind = net.impedance[line.impedance]
-            yield self._line(
-                line.name, line.bus_from, line.bus_to, line.phases, line.phases_to,
-                line_z_ohm(kind, line.length_km),
-                line_y_s(kind, line.length_km, net.f_nominal_hz),
-            )  # fmt: skip
-        closed = [switch for switch in net.switches if not switch.open]
-        in_series: tuple[Switch | SeriesCompensator, ...] = (*closed, *net.series_compensators)
-        for series in in_series:
-            z = np.diag([complex(series.r_ohm, series.x_ohm)] * len(series.phases))
-            yield self._line(
-                series.name, series.bus_from, series.bus_to, series.phases, series.phases_to, z
-            )
-
-    def _line(
-        self, name: str, a: str, b: str, phases: str, phases_to: str | None, z: Complex,
-        y: Complex | None = None,
-    ) -> _Piece:  # fmt: skip
-        sides = {self._at[a]: self._key(a, phases), self._at[b]: self._key(b, phases_to or phases)}
-        return _Piece(name, sides, z, y)
-
-    def _banks(self) -> Iterator[_Piece]:
-        """Put transformers between the same buses together: they may share windings' nodes."""
-        banks: dict[frozenset[str], list[PowerTransformer]] = {}
-        for transformer in self._network.transformers:
-            banks.setdefault(frozenset(e.bus for e in transformer.ends), []).append(transformer)
-        for bank in banks.values():
-            sides: dict[int, dict[At, None]] = {}
-            for transformer in bank:
-                for end in transformer.ends:
-                    found = dict.fromkeys(self._key(end.bus, end.nodes))
-                    sides.setdefault(self._at[end.bus], {}).update(found)
-            name = ", ".join(transformer.name for transformer in bank)
-            order = {bus: tuple(sorted(nodes)) for bus, nodes in sides.items()}
-            yield _Piece(name, order, bank=tuple(bank))
-
     def _used_nodes(self) -> dict[At, int]:
         """Return how many things are connected to each node."""
         used: dict[At, int] = {}
@@ -173,7 +85,7 @@ class _Compiler:
         terminals = [(e.bus, e.nodes) for e in self._network.at_buses]
         terminals += [(e.bus, e.nodes) for e in self._network.energy_sources]
         for bus, connected in terminals:
-            for key in self._key(bus, connected):
+            for key in keys_of(self._at, bus, connected):
                 used[key] = used.get(key, 0) + 1
         return used
 
@@ -183,25 +95,26 @@ class _Compiler:
         placed = [False] * len(self._pieces)
         queue: deque[int] = deque()
         for source in self._network.energy_sources:
-            keys = self._key(source.bus, source.nodes)
+            keys = keys_of(self._at, source.bus, source.nodes)
             z, v = source_z_ohm(source), source_v_v(source)
             sources = [-1 - len(self._fixed) - k for k in range(len(v))]
             self._fixed += list(v)
-            self._feed(_Branch(source.name, sources, 0, len(keys), z), keys)
+            self._feed(Branch(source.name, sources, 0, len(keys), z), keys)
             queue.append(keys[0][0])
         self._grow(queue, placed, strict=True)
         for key, y in self._grounded.items():  # an earthed node nothing else feeds
             if key not in self._node and self._fed(key[0]):
                 self._fixed.append(0.0)
-                earth = _Branch("earth", [-len(self._fixed)], 0, 1, np.array([[1 / y]]))
+                earth = Branch("earth", [-len(self._fixed)], 0, 1, np.array([[1 / y]]))
                 self._feed(earth, (key,))
                 queue.append(key[0])
         self._grow(queue, placed, strict=True)
         queue.extend(dict.fromkeys(bus for bus, _ in self._node))
         self._grow(queue, placed, strict=False)
         self._idle += [p.name for p, done in zip(self._pieces, placed, strict=True) if not done]
-        elements = self._elements()
-        self._fold()
+        elements, idle = elements_of(self._network, self._node, self._floating, self._shunts)
+        self._idle += idle
+        fold(self._branches, self._shunts, self._tap_to)
         return self._arrays(elements)
 
     def _fed(self, bus: int) -> bool:
@@ -228,7 +141,7 @@ class _Compiler:
                 self._place(piece, bus, fed)
                 queue.extend(other for other in piece.sides if other != bus)
 
-    def _feed(self, branch: _Branch, keys: Sequence[At]) -> list[int]:
+    def _feed(self, branch: Branch, keys: Sequence[At]) -> list[int]:
         """Give a branch the nodes it feeds; where one is fed already, it is cut there."""
         branch.first = len(self._bus)
         cut: list[tuple[int, int]] = []
@@ -247,7 +160,7 @@ class _Compiler:
         self._branches.append(branch)
         return list(range(branch.first, len(self._bus)))
 
-    def _place(self, piece: _Piece, bus: int, fed: list[At]) -> None:
+    def _place(self, piece: Piece, bus: int, fed: list[At]) -> None:
         if piece.bank:
             self._place_bank(piece, bus, fed)
             return
@@ -259,7 +172,7 @@ class _Compiler:
         assert piece.z_ohm is not None
         z = piece.z_ohm[np.ix_(kept, kept)]
         sources = [self._node[near[k]] for k in kept]
-        branch = _Branch(piece.name, sources, 0, len(kept), z)
+        branch = Branch(piece.name, sources, 0, len(kept), z)
         branch.floating = any(k in self._floating for k in sources)
         own = self._feed(branch, [far[k] for k in kept])
         half = np.zeros_like(z)
@@ -270,18 +183,12 @@ class _Compiler:
             if piece.y_s is None:
                 half = np.eye(len(kept)) * _LEAKAGE_S
         if half.any():
-            self._shunt(sources, half)
-            self._shunt(own, half)
-
-    def _shunt(self, nodes: Sequence[int], y: Complex) -> None:
-        for a, row in zip(nodes, y, strict=True):
-            for b, value in zip(nodes, row, strict=True):
-                if value != 0.0:
-                    self._shunts[a, b] = self._shunts.get((a, b), 0.0) + value
+            self._shunts.add(sources, half)
+            self._shunts.add(own, half)
 
     # -- transformers ----------------------------------------------------------------
 
-    def _place_bank(self, piece: _Piece, bus: int, fed: list[At]) -> None:
+    def _place_bank(self, piece: Piece, bus: int, fed: list[At]) -> None:
         """Place transformers: from what is fed, to all other nodes they touch."""
         near = list(piece.sides[bus])
         far = [key for other, nodes in piece.sides.items() if other != bus for key in nodes]
@@ -298,14 +205,14 @@ class _Compiler:
         sources = [self._node[key] for key in fed]
         tap_from = [slot_of.get(key, -1) for key in fed]
         nothing = np.zeros((len(far), len(far)), complex)
-        branch = _Branch(piece.name, sources, 0, len(far), nothing, tap_from=tap_from, y=y)
+        branch = Branch(piece.name, sources, 0, len(far), nothing, tap_from=tap_from, y=y)
         own = self._feed(branch, far)
         for k, key in zip(own, far, strict=True):
             self._tap_to[k] = slot_of.get(key, -1)
-        if np.linalg.matrix_rank(_scaled(y[f:, f:])[0], tol=_RANK) < len(far):
+        if floats(y[f:, f:]):
             branch.floating = True
             self._floating.update(own)
-            self._shunt(own, np.diag(self._leakage_s(piece.bank, far)))
+            self._shunts.add(own, np.diag(self._leakage_s(piece.bank, far)))
         self._patch_hidden(len(loose), sources, own)
 
     def _leakage_s(self, bank: tuple[PowerTransformer, ...], keys: list[At]) -> Complex:
@@ -315,7 +222,7 @@ class _Compiler:
             for k, end in enumerate(transformer.ends):
                 each = end.s_kva * 1e3 / end.coil_count / end.coil_v**2
                 for node in (node for coil in transformer.end_coils(k) for node in coil):
-                    for key in self._key(end.bus, node):
+                    for key in keys_of(self._at, end.bus, node):
                         if key in keys:
                             part = -0.5e-6j * transformer.antifloat_ppm * each
                             leakage[keys.index(key)] += part
@@ -324,7 +231,7 @@ class _Compiler:
     def _hide(self, y: Complex, keys: list[At], loose: int) -> Complex:
         """Take nodes out that nothing else touches; their voltage follows from the others."""
         kept = len(keys) - loose
-        follows = -_inverse(y[kept:, kept:]) @ y[kept:, :kept]
+        follows = -inverse(y[kept:, kept:]) @ y[kept:, :kept]
         for row, (bus, conductor) in zip(follows, keys[kept:], strict=True):
             # nodes are not numbered yet: positions in keys, patched by _patch_hidden
             self._hidden.append(Hidden(bus, conductor, np.arange(kept), row))
@@ -347,7 +254,7 @@ class _Compiler:
             for k, end in enumerate(transformer.ends):
                 plain = end.connection == "wye" and end.nodes[-1] == GROUND
                 plain = plain and end.tap_changer is not None
-                for key in self._key(end.bus, end.nodes):
+                for key in keys_of(self._at, end.bus, end.nodes):
                     touched.setdefault(key, []).append((transformer.name, k) if plain else None)
         slots: dict[At, int] = {}
         for key in keys:
@@ -370,127 +277,15 @@ class _Compiler:
             y += transformer_y_s(t, nodes, ratios)
         return y
 
-    def _fold(self) -> None:
-        """Take strong shunts into the branches above them, from the leaves up.
-
-        Where nothing else ties nodes to the earth, all shunts are strong.
-        """
-        for branch in reversed(self._branches):
-            nodes = range(branch.first, branch.first + branch.count)
-            pairs = [(a, b) for a in nodes for b in nodes if (a, b) in self._shunts]
-            y = np.zeros((branch.count, branch.count), complex)
-            for a, b in pairs:
-                y[a - branch.first, b - branch.first] = self._shunts[a, b]
-            tapped = any(t >= 0 for t in (*branch.tap_from, *(self._tap_to[k] for k in nodes)))
-            if branch.y is not None:
-                self._transform(branch, y * (not tapped))
-                folded = not tapped
-            else:
-                weak = np.abs(branch.z @ y).sum(axis=1).max() < _STRONG_PU
-                folded = bool(pairs) and min(branch.sources) >= 0
-                folded = folded and (branch.floating or not weak)
-                if folded:
-                    self._fold_line(branch, y)
-            if folded:
-                for pair in pairs:
-                    del self._shunts[pair]
-
-    def _fold_line(self, branch: _Branch, y: Complex) -> None:
-        one = np.eye(branch.count)
-        branch.m = np.linalg.inv(one + branch.z @ y)
-        branch.z = branch.m @ branch.z
-        branch.n = one - y @ branch.z
-        self._shunt(branch.sources, y @ branch.m)
-
-    def _transform(self, branch: _Branch, shunt: Complex) -> None:
-        """Find a bank's matrices, with a shunt at the nodes it feeds."""
-        y, f = branch.y, len(branch.sources)
-        assert y is not None
-        branch.z = _inverse(y[f:, f:] + shunt)
-        branch.m = -branch.z @ y[f:, :f]
-        branch.n = -y[:f, f:] @ branch.z
-        g = _cleaned(y[:f, :f] + y[:f, f:] @ branch.m, y)
-        if not any(slot >= 0 for slot in branch.tap_from):
-            self._shunt(branch.sources, g)
-            return
-        for i, a in enumerate(branch.sources):
-            for j, b in enumerate(branch.sources):
-                if g[i, j] != 0.0:
-                    taps = branch.tap_from[i], branch.tap_from[j]
-                    self._tapped_shunts.append((a, b, g[i, j], *taps))
-
     # -- what is connected -----------------------------------------------------------
-
-    def _elements(self) -> Elements:
-        rows: list[tuple[Any, ...]] = []
-        owners: list[tuple[str, str]] = []
-        for group, equipment, p_kw, q_kvar, response in self._equipment():
-            keys = {node: (self._at[equipment.bus], NODES.index(node))
-                    for node in equipment.nodes if node != GROUND}  # fmt: skip
-            if any(key not in self._node for key in keys.values()):
-                self._idle.append(equipment.name)
-                continue
-            place = {node: self._node[key] for node, key in keys.items()} | {GROUND: -1}
-            if group == "capacitors" and self._floating.intersection(place.values()):
-                self._tie(equipment, place, complex(p_kw, q_kvar) * 1e3)
-                continue
-            kind, shares = _kind(equipment, response)
-            low = getattr(equipment, "v_min_pu", 0.0)
-            high = getattr(equipment, "v_max_pu", np.inf)
-            ramp = group == "consumers" and low > 0.5
-            between = equipment.coils
-            for i, j in between:
-                if i == GROUND:  # the same coil, seen from its other end
-                    i, j = j, i
-                part = 1.0 / len(between)
-                rows.append(
-                    (place[i], place[j], len(owners), p_kw * part, q_kvar * part,
-                     equipment.coil_v, kind, shares, low, high, ramp)
-                )  # fmt: skip
-            owners.append((group, equipment.name))
-        rows.sort(key=lambda row: row[6])  # kinds together: each has a loop of its own
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 11
-        ints = [np.array(columns[k], np.int64) for k in (0, 1, 2, 6)]
-        reals = [np.array(columns[k], np.float64) for k in (3, 4, 5, 8, 9)]
-        shares_pu = np.array(columns[7], np.float64).reshape(-1, 6)
-        return Elements(
-            ints[0], ints[1], ints[2], reals[0], reals[1], reals[2], ints[3], shares_pu,
-            reals[3], reals[4], np.array(columns[10], bool), tuple(owners),
-        )  # fmt: skip
-
-    def _tie(self, capacitor: Rated, place: Mapping[str, int], s_va: complex) -> None:
-        """Take a capacitor as a shunt: it may be all that ties its nodes to the earth."""
-        between = capacitor.coils
-        y = -np.conj(s_va) / len(between) / capacitor.coil_v**2
-        for i, j in between:
-            nodes = [place[node] for node in (i, j) if node != GROUND]
-            signs = np.array([1.0, -1.0])[: len(nodes)]
-            self._shunt(nodes, y * np.outer(signs, signs))
-
-    def _equipment(
-        self,
-    ) -> Iterator[tuple[str, Rated, float, float, LoadResponseCharacteristic | None]]:
-        net = self._network
-        for load in net.consumers:
-            yield "consumers", load, -load.p_rated_kw, -load.q_rated_kvar, load.response
-        for charger in net.ev_chargers:
-            yield "ev_chargers", charger, -charger.p_rated_kw, -charger.q_rated_kvar, None
-        for inverter in net.inverters:
-            yield "inverters", inverter, inverter.p_kw, inverter.q_kvar, None
-        for machine in net.machines:
-            yield "machines", machine, machine.p_kw, machine.q_kvar, None
-        constant = LoadResponseCharacteristic(p_zip_pu=(1.0, 0.0, 0.0), q_zip_pu=(1.0, 0.0, 0.0))
-        for capacitor in net.capacitors:
-            on = capacitor.sections_on / capacitor.section_count
-            g_kw, q_kvar = -capacitor.g_kw * on, capacitor.q_kvar * on
-            yield "capacitors", capacitor, g_kw, q_kvar, constant
 
     # -- arrays ----------------------------------------------------------------------
 
     def _arrays(self, elements: Elements) -> Compiled:
         net, branches = self._network, self._branches
         base = np.array([bus.v_nominal_v for bus in net.buses]) / 3**0.5
-        shunts = [(a, b, y, -1, -1) for (a, b), y in self._shunts.items()] + self._tapped_shunts
+        shunts = [(a, b, y, -1, -1) for (a, b), y in self._shunts.y.items()]
+        shunts += self._shunts.tapped
         m, n, m_first = _stacked([(b.m, b.n) for b in branches])
         z_first = np.cumsum([0, *(b.count**2 for b in branches)]).astype(np.int64)
         z = np.concatenate([b.z.ravel() for b in branches]) if branches else np.zeros(0, complex)
@@ -539,47 +334,3 @@ def _stacked(
     n = [empty if b is None else np.asarray(b, complex).ravel() for _, b in pairs]
     first = np.cumsum([0, *(len(a) for a in m)]).astype(np.int64)
     return np.concatenate([empty, *m]), np.concatenate([empty, *n]), first
-
-
-def _inverse(y: Complex) -> Complex:
-    """Return the pseudo-inverse: what has no path to earth is at none of its voltage."""
-    scaled, scale = _scaled(y)
-    z: Complex = np.linalg.pinv(scaled, rcond=_RANK) / scale
-    return z
-
-
-def _scaled(y: Complex) -> tuple[Complex, Complex]:
-    """Return an admittance with ones on its diagonal, and what it was divided by.
-
-    Between nodes of quite different voltages only then do small singular values mean
-    something.
-    """
-    each = np.sqrt(np.abs(np.diag(y)))
-    each[each == 0.0] = 1.0
-    scale: Complex = np.outer(each, each).astype(complex)
-    return y / scale, scale
-
-
-def _cleaned(g: Complex, y: Complex) -> Complex:
-    """Return a shunt without what rounding left of the large admittances it comes from."""
-    clean: Complex = np.where(np.abs(g) < 1e-12 * np.abs(y).max(), 0.0, g)
-    return clean
-
-
-def _kind(equipment: Rated, response: LoadResponseCharacteristic | None) -> tuple[int, list[float]]:
-    """Return how something follows the voltage: kind and shares, or exponents."""
-    if response is None:
-        return POWER, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]
-    p, q = response.p_zip_pu, response.q_zip_pu
-    if response.p_exponent is None and response.q_exponent is None:
-        flat = (0.0, 0.0, 1.0)
-        return (POWER if p == flat == q else ZIP), [*p, *q]
-    shares = {(1.0, 0.0, 0.0): 2.0, (0.0, 1.0, 0.0): 1.0, (0.0, 0.0, 1.0): 0.0}
-    exponents = []
-    for key, exponent, zip_pu in (("p", response.p_exponent, p), ("q", response.q_exponent, q)):
-        if exponent is None and zip_pu not in shares:
-            problem = f"{key} has shares of a polynomial and the other an exponent."
-            fault = Fault(equipment.origin, f"{equipment.name}.response", problem, "Use one form.")
-            raise NetworkError("the network cannot be compiled", [fault])
-        exponents.append(shares[zip_pu] if exponent is None else exponent)
-    return EXPONENT, [exponents[0], 0.0, 0.0, exponents[1], 0.0, 0.0]
