@@ -209,7 +209,7 @@ class _Case:
         one, other = unit.ends
         bases = [self.network.bus[end.bus].v_nominal_v for end in unit.ends]
         turns = [end.v_rated_v * end.tap_pu / v for end, v in zip(unit.ends, bases, strict=True)]
-        r = one.r_percent / one.s_kva + other.r_percent / other.s_kva
+        r = (one.r_percent + other.r_percent) / one.s_kva
         z = complex(r, unit.x_percent[0] / one.s_kva) * 10.0 * _BASE_MVA * turns[1] ** 2
         high, low = (one, other) if one.v_rated_v >= other.v_rated_v else (other, one)
         clock = clock_of((high.connection, low.connection), low.nodes, unit.lead)

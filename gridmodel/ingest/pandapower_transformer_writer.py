@@ -53,7 +53,7 @@ def _two(writer: Writer, unit: PowerTransformer) -> None:
         writer.lose([unit], f"its terminals {high.nodes} and {low.nodes} fit no vector group")
         return
     first = unit.ends[0].s_kva
-    r = sum(end.r_percent * first / end.s_kva for end in unit.ends)
+    r = sum(end.r_percent for end in unit.ends)
     tap, ratios = _tap(writer, unit, {"hv": high, "lv": low})
     writer.library.create_transformer_from_parameters(
         writer.net,
@@ -152,7 +152,7 @@ def _three(writer: Writer, unit: PowerTransformer) -> None:
     x = dict(zip(((0, 1), (0, 2), (1, 2)), unit.x_percent, strict=True))
     for side, (a, b) in {"hv": (0, 1), "mv": (1, 2), "lv": (0, 2)}.items():
         on_least = min(ends[a].s_kva, ends[b].s_kva) / first
-        r = sum(ends[k].r_percent * first / ends[k].s_kva for k in (a, b))
+        r = ends[a].r_percent + ends[b].r_percent
         pair = (min(order[a], order[b]), max(order[a], order[b]))
         columns[f"vkr_{side}_percent"] = r * on_least
         columns[f"vk_{side}_percent"] = math.hypot(r, x[pair]) * on_least

@@ -157,7 +157,7 @@ def read_transformer3w(reader: Reader, row: Row) -> None:
                 **fields[k],
                 "v_rated_v": row.number(f"vn_{side}_kv") * 1e3,
                 "s_kva": s_kva[k],
-                "r_percent": max(star[k], 0.0) * s_kva[k] / s_kva[0],
+                "r_percent": max(star[k], 0.0),
                 "tap_pu": tap_pu,
                 "tap_changer": changer,
             }

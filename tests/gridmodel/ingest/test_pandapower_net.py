@@ -189,7 +189,7 @@ def test_three_windings_keep_their_short_circuit_voltages(tmp_path: Path) -> Non
     first = 63 / 25  # the first pair's values hold on its smaller rating
     x = math.sqrt(10.4**2 - 0.28**2) * first
     assert unit.x_percent[0] == pytest.approx(x)
-    r = unit.ends[0].r_percent + unit.ends[1].r_percent * 63 / 25
+    r = unit.ends[0].r_percent + unit.ends[1].r_percent  # both on the first rating
     assert r == pytest.approx(0.28 * first)
     write_pandapower(network, tmp_path / "net.json")
     same(network, read_pandapower(tmp_path / "net.json")[0])
