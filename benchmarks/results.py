@@ -21,6 +21,7 @@ SECTIONS = {
     "mosaik": "test_engine.py::test_mosaik",
     "partitions": "test_partitions.py::test_partitions",
     "neighbourhood": "test_neighbourhood.py::test_neighbourhood",
+    "inverters": "test_inverters.py::test_inverters",
 }
 Results = dict[str, dict[str, Any]]
 

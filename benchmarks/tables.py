@@ -59,6 +59,13 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("running_mb", "memory while running [MB]", "{:,.0f}"),
         ("peak_mb", "peak [MB]", "{:,.0f}"),
     ),
+    "inverters": (
+        ("situation", "a step, volt-var and volt-watt on", "{}"),
+        ("fleet_ms", "10,000 inverters [ms]", "{:.2f}"),
+        ("ours_us", "one of 200 [us]", "{:.3f}"),
+        ("theirs_us", "OpenDER, one of 200 [us]", "{:,.0f}"),
+        ("ratio", "feedertwin is times that", "{:,.0f}"),
+    ),
 }
 
 

@@ -24,6 +24,11 @@ Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
 Share = Annotated[float, Ge(0.0), Le(1.0)]
 
+#: Resistance from a star point to ground, which a neighbourhood's data do not say. [ohm]
+EARTHING_OHM = 1.0
+#: Short-circuit level of the public grid that feeds a neighbourhood: stiff. [MVA]
+GRID_MVA = 200.0
+
 #: Metres in a degree of latitude (WGS 84 mean).
 _M_PER_DEG = 111_195.0
 

@@ -127,15 +127,15 @@ def _print(
     for side in sides:
         flow = side.flow
         if flow is None:
-            rows.append([side.solver, "cannot hold it", *[""] * 6])
+            rows.append([side.solver, "cannot", *[""] * 6])
             continue
         if not flow.converged:
-            rows.append([side.solver, "no solution", str(flow.iterations), f"{side.ms:,.1f}"])
+            rows.append([side.solver, "no", str(flow.iterations), f"{side.ms:,.1f}"])
             rows[-1] += [""] * 4
             continue
         apart, at = difference(flow, good[reference])
         same = side.solver == reference
-        where = ["reference", ""] if same else [f"{apart:.1e}", at]
+        where = ["-", ""] if same else [f"{apart:.1e}", at]
         figures = [f"{flow.source_kva.real:,.3f}", f"{flow.losses_kva.real:,.4f}"]
         rows.append([side.solver, "yes", str(flow.iterations), f"{side.ms:,.1f}", *figures, *where])
     columns = (
@@ -149,6 +149,8 @@ def _print(
         "at",
     )
     print_table("", columns, rows)
+    if reference:
+        out.print(f"[dim]apart: greatest difference of a voltage from {reference}'s[/]")
     _print_positions(good, controls)
     for side in sides:
         if side.flow is not None and side.flow.troubles:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ from gridmodel.errors import Fault, NetworkError
 from gridmodel.ingest.formats import FORMATS, Notices
 from gridmodel.ingest.read import faults_of_file, read_any
 from gridmodel.network.network import Network
-from gridmodel.settings import near
 
 NetArgument = Annotated[
     str,
@@ -52,10 +50,7 @@ def read_net(text: str, form: str, others: Sequence[Fault] = ()) -> tuple[Networ
         With every fault.
     """
     path = net_path(text)
-    faults = faults_of_file(path, form, "--from")
-    examples = near(text, bundled.network_names())
-    if not path.exists() and examples.startswith("Did") and "Did" not in faults[0].advice:
-        faults[0] = replace(faults[0], advice=f"{examples[:-1]}, an example that comes with it?")
+    faults = faults_of_file(path, form, "--from", bundled.network_names())
     faults += others
     if faults:
         raise NetworkError(f"nothing can be done with '{text}'", faults)

@@ -14,12 +14,17 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import time
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from gridmodel.errors import BorderError, MissingExtraError
 
-_CORE = "--tick=500ms --timeout=10s --loglevel=no_print"
+#: Who hears nothing from the broker for two seconds has lost it; HELICS's own thirty would
+#: leave partitions started by hand waiting long after a broker was killed.
+_CORE = "--tick=250ms --timeout=2s --loglevel=no_print"
+#: How long a partition looks for the broker. [s]
+_PATIENCE_S = 10.0
 #: Where runs on this host look for ports, and how many one needs.
 _PORTS, _PORTS_PER_RUN = (20_000, 32_000), 40
 #: Greatest key that HELICS keeps apart: its times are doubles. [ns]
@@ -156,10 +161,15 @@ class HelicsBorder:
         h.helicsFederateInfoSetTimeProperty(info, h.HELICS_PROPERTY_TIME_DELTA, 1e-9)
         h.helicsFederateInfoSetFlagOption(info, h.HELICS_FLAG_TERMINATE_ON_ERROR, True)
         h.helicsFederateInfoSetFlagOption(info, h.HELICS_FLAG_UNINTERRUPTIBLE, True)
-        try:
-            self._fed = h.helicsCreateValueFederate(name, info)
-        except h.HelicsException as error:
-            raise BorderError(f"partition '{name}' finds no broker at {broker}: {error}") from error
+        until_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self._fed = h.helicsCreateValueFederate(name, info)
+                break
+            except h.HelicsException as error:
+                if time.monotonic() > until_s:
+                    problem = f"partition '{name}' finds no broker at {broker}: {error}"
+                    raise BorderError(problem) from error
         self._out = {other: self._publication(f"{name}>{other}") for other in to}
         self._in = {other: self._subscription(f"{other}>{name}") for other in origins}
         self._mail_out = {other: self._publication(f"{name}>>{other}") for other in others}

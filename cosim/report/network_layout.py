@@ -74,49 +74,53 @@ def _filled(xy: Array, graph: Topology) -> Array:
 
 
 def _tree(graph: Topology) -> Array:
-    """Return columns by depth; every leaf has a row, a bus that of its longest branch."""
+    """Return columns by depth and rows; every branch as near to its trunk as it can be."""
     order, parent = graph.order.tolist(), graph.parent.tolist()
     count = len(graph.names)
-    children: list[list[int]] = [[] for _ in range(count)]
+    # One more bus than there are: above all sources.
+    children: list[list[int]] = [[] for _ in range(count + 1)]
     for bus in order:
-        if parent[bus] >= 0:
-            children[parent[bus]].append(bus)
-    length = np.zeros(count, np.int64)
-    for bus in reversed(order):
-        if parent[bus] >= 0:
-            length[parent[bus]] = max(length[parent[bus]], length[bus] + 1)
-    row = np.zeros(count)
-    rows = _rows(graph, children, length, row)
+        children[parent[bus] if parent[bus] >= 0 else count].append(bus)
+    offset = _offsets([*reversed(order), count], children)
+    row = np.zeros(count + 1)
+    for bus in order:
+        row[bus] = row[parent[bus] if parent[bus] >= 0 else count] + offset[bus]
     depth = graph.depth
-    xy = np.column_stack([depth.astype(np.float64), -row])
+    xy = np.column_stack([depth.astype(np.float64), row[:count]])
     dead = np.flatnonzero(depth < 0)  # below the tree, side by side
     wide = max(int(depth.max(initial=0)), 10) + 1
+    lowest = float(row[order].min(initial=0.0))
     for k, bus in enumerate(dead.tolist()):
-        xy[bus] = k % wide, -(rows + 1 + k // wide)
+        xy[bus] = k % wide, lowest - 2.0 - k // wide
     return xy
 
 
-def _rows(graph: Topology, children: list[list[int]], length: NDArray[np.int64], row: Array) -> int:
-    """Set each bus's row; short branches stand on both sides of the longest; return the count."""
-    free = 0
-    roots = [bus for bus in graph.order.tolist() if graph.parent[bus] < 0]
-    for root in roots:
-        waiting = [(root, False)]
-        while waiting:
-            bus, done = waiting.pop()
-            below = children[bus]
-            if not below:
-                row[bus] = free
-                free += 1
-            elif done:
-                row[bus] = row[max(below, key=lambda k: (length[k], -k))]
-            else:
-                waiting.append((bus, True))
-                waiting.extend((child, False) for child in _both_sides(below, length))
-    return free
+def _offsets(upwards: list[int], children: list[list[int]]) -> list[float]:
+    """Return how many rows each bus stands above the one that feeds it.
 
-
-def _both_sides(below: list[int], length: NDArray[np.int64]) -> list[int]:
-    """Return branches with the longest in the middle."""
-    by_length = sorted(below, key=lambda k: (length[k], -k))
-    return by_length[::2] + by_length[1::2][::-1]
+    The longest branch goes straight on. The others go to the side where they come nearer,
+    at the least distance from what is there already, depth by depth (the contours of Reingold and
+    Tilford, "Tidier Drawings of Trees", IEEE TSE 7(2), 1981). A shorter branch is merged
+    into the contour of the longest, so all merges together are O(N).
+    """
+    offset = [0.0] * len(children)
+    # Least and greatest row by depth, of the deepest first, so that one more is appended.
+    contour: dict[int, tuple[list[float], list[float]]] = {}
+    for bus in upwards:
+        below = sorted(children[bus], key=lambda k: (-len(contour[k][0]), k))
+        low, high = contour[below[0]] if below else ([], [])
+        for child in below[1:]:
+            its_low, its_high = contour.pop(child)
+            start = len(low) - len(its_low)
+            depths = range(len(its_low))
+            above = max(high[start + d] - its_low[d] for d in depths) + 1.0
+            under = min(low[start + d] - its_high[d] for d in depths) - 1.0
+            shift = above if above < -under else under
+            offset[child] = shift
+            for d in depths:
+                low[start + d] = min(low[start + d], its_low[d] + shift)
+                high[start + d] = max(high[start + d], its_high[d] + shift)
+        low.append(0.0)
+        high.append(0.0)
+        contour[bus] = low, high
+    return offset

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.report.bus_names import put_names
+from cosim.report.bus_names import put_names, put_notes
 from cosim.report.network_layout import Layout, layout
 from gridmodel.network.network import Network
 from simulators.power_flow.loading import loadings_pu
@@ -45,8 +45,8 @@ def _scale(count: int) -> _Scale:
     if count <= 200:
         return _Scale(11.0, 26.0, 2.2, 60.0, 6.0)
     if count <= 1000:
-        return _Scale(13.0, 9.0, 1.6, 42.0, 6.5)
-    return _Scale(15.0, 3.5, 1.2, 30.0, 7.5)
+        return _Scale(13.0, 10.0, 1.8, 42.0, 8.0)
+    return _Scale(15.0, 6.0, 1.7, 36.0, 8.5)
 
 
 def draw(flow: PowerFlow, path: Path) -> None:
@@ -69,7 +69,7 @@ def draw(flow: PowerFlow, path: Path) -> None:
     axes.set_axis_off()
     if place.is_map:
         axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.06)
+    axes.margins(0.09, 0.06)
     vm_pu = furthest_pu(flow)
     _edges(axes, flow, place, scale)
     _buses(axes, place, vm_pu, scale)
@@ -100,7 +100,7 @@ def _size(place: Layout, scale: _Scale) -> tuple[float, float]:
         ratio = float(np.clip(height / width, 0.45, 1.1))
     else:
         rows = height + 1.0
-        ratio = float(np.clip(rows * 0.28 / scale.side_in, 0.35, 1.4))
+        ratio = float(np.clip(rows * 0.28 / scale.side_in, 0.35, 1.1))
     return scale.side_in + 1.6, scale.side_in * ratio + 1.0
 
 
@@ -137,7 +137,10 @@ def _paths(network: Network, place: Layout, loading: dict[tuple[str, str], float
 
     def add(one: str, other: str, phases: int, loading_pu: float, kind: str) -> None:
         a, b = sorted((xy[at[one]], xy[at[other]]), key=lambda p: (p[0], -p[1]))
-        path = np.array([a, b]) if place.is_map else np.array([a, (a[0], b[1]), b])
+        if not place.is_map and b[0] - a[0] == 1.0:  # on the tree: round two corners
+            path = np.array([a, (a[0] + 0.3, a[1]), (a[0] + 0.3, b[1]), b])
+        else:
+            path = np.array([a, b])
         edges.append(_Edge(path, phases, loading_pu, kind))
 
     for line in network.lines:
@@ -236,24 +239,21 @@ def _marks(axes: Any, network: Network, place: Layout, scale: _Scale) -> None:
 
 def _names(axes: Any, network: Network, place: Layout, vm_pu: Array, scale: _Scale) -> None:
     """Name every bus, or in a large network what says most: sources and the extremes."""
-    sources = [network.bus_index[one.bus] for one in network.energy_sources]
+    rows = [network.bus_index[one.bus] for one in network.energy_sources]
     if len(network.buses) <= _ALL_NAMED:
-        rows = [*sources, *range(len(network.buses))]
+        rows += range(len(network.buses))
         names = [(k, network.buses[k].name) for k in dict.fromkeys(rows)]
-    else:
-        known = np.flatnonzero(np.isfinite(vm_pu))
-        by_volts = known[np.argsort(vm_pu[known], kind="stable")].tolist()
-        rows = [*sources, *by_volts[:1], *by_volts[-1:]]
-        names = [
-            (
-                k,
-                f"{network.buses[k].name} {vm_pu[k]:.3f} pu"
-                if k in known
-                else network.buses[k].name,
-            )
-            for k in dict.fromkeys(rows)
-        ]
-    put_names(axes, place.xy, names, scale.text_pt, scale.bus_pt**0.5 + 3.0)
+        strokes = [edge.path for edge in _paths(network, place, {})]
+        put_names(axes, place.xy, names, scale.text_pt, scale.bus_pt**0.5 + 3.0, strokes)
+        return
+    notes = [(k, f"source {network.buses[k].name}") for k in rows]
+    if np.isfinite(vm_pu).any():
+        for word, k in (
+            ("lowest", int(np.nanargmin(vm_pu))),
+            ("highest", int(np.nanargmax(vm_pu))),
+        ):
+            notes.append((k, f"{word} {network.buses[k].name} {vm_pu[k]:.3f} pu"))
+    put_notes(axes, place.xy, notes, scale.text_pt)
 
 
 def _legend(figure: Any, axes: Any, flow: PowerFlow) -> None:

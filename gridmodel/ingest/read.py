@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ def read_any(path: Path, form: str = "") -> tuple[Network, Notices]:
     ----------
     path : Path
         The file: our JSON or YAML, a scenario's neighbourhood, an OpenDSS master, a
-        MATPOWER case, pandapower's JSON, CIM RDF/XML (also zipped, or a folder of it).
+        MATPOWER case, pandapower's JSON, CIM RDF/XML (also zipped, or a folder of it); or
+        ``simbench:CODE`` for a grid of SimBench.
     form : str
         Name of the format, where it should not be found out.
 
@@ -59,7 +60,9 @@ def read_any(path: Path, form: str = "") -> tuple[Network, Notices]:
     return FORMATS[form or format_of(path)].read(path)
 
 
-def faults_of_file(path: Path, form: str = "", option: str = "format") -> list[Fault]:
+def faults_of_file(
+    path: Path, form: str = "", option: str = "format", examples: Iterable[str] = ()
+) -> list[Fault]:
     """Return what keeps a file from being read at all, before anything in it is looked at.
 
     Parameters
@@ -70,20 +73,30 @@ def faults_of_file(path: Path, form: str = "", option: str = "format") -> list[F
         Name of the format, if one was given.
     option : str
         Where the format was given, for the faults.
+    examples : iterable of str
+        Names that may be meant besides those of the files beside it.
     """
     faults = []
-    if not path.exists():
-        there = path.parent if path.parent.is_dir() else Path()
+    if not path.exists() and not _is_simbench(path):
+        advice = f"There is no folder '{path.parent}' either."
         if path.parent.is_dir():
-            known = [one.name for one in there.iterdir() if not one.name.startswith(".")]
-            advice = near(path.name, known)
-        else:
-            advice = f"There is no folder '{path.parent}' either."
+            advice = near(path.name, (*_candidates(path), *examples))
         faults.append(Fault(str(path), "", "there is no such file.", advice))
     if form and form not in FORMATS:
         problem = f"there is no format '{form}'."
         faults.append(Fault(option, "", problem, near(form, FORMATS)))
     return faults
+
+
+def _is_simbench(path: Path) -> bool:
+    return str(path).startswith("simbench:")
+
+
+def _candidates(path: Path) -> list[str]:
+    """Return the names beside a missing file that may be networks."""
+    endings = {*BY_SUFFIX, ".zip", path.suffix.lower()}
+    beside = [one for one in path.parent.iterdir() if not one.name.startswith(".")]
+    return [one.name for one in beside if one.suffix.lower() in endings]
 
 
 def format_of(path: Path) -> str:
@@ -94,6 +107,8 @@ def format_of(path: Path) -> str:
     NetworkError
         If it is none of ours; says which there are.
     """
+    if _is_simbench(path):
+        return "pandapower"
     if path.is_dir():
         return _of_folder(path)
     try:

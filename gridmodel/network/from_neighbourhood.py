@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from gridmodel.four_wire import series_ohm_per_km
 from gridmodel.ingest.notices import Notice
+from gridmodel.neighbourhood import EARTHING_OHM, GRID_MVA, LineCode, Neighbourhood
 from gridmodel.neighbourhood import ACLineSegment as Cable
-from gridmodel.neighbourhood import LineCode, Neighbourhood
 from gridmodel.neighbourhood import PowerTransformer as StreetTransformer
 from gridmodel.network.conductors import ACLineSegment, Matrix, PerLengthPhaseImpedance
 from gridmodel.network.element import Connection
@@ -25,10 +25,6 @@ from gridmodel.network.equipment import (
 from gridmodel.network.network import Bus, Network
 from gridmodel.network.transformer import PowerTransformer, PowerTransformerEnd
 
-#: Resistance from the star point to ground at the transformer and at the anchor. [ohm]
-EARTHING_OHM = 1.0
-#: Short-circuit level of the public grid: stiff. [MVA]
-GRID_MVA = 200.0
 #: Reactance over resistance of the public grid; OpenDSS's own default.
 _GRID_X_PER_R = 4.0
 #: Below and above, a customer is a constant impedance. [pu]

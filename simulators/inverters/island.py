@@ -148,6 +148,7 @@ class Island(Federate):
                 )  # fmt: skip
         if faults:
             raise ScenarioError("island cannot be built", faults)
+        _compile()
         return cls(config, context)
 
     def _declare(self, network: Neighbourhood) -> None:
@@ -375,3 +376,14 @@ class Island(Federate):
             Kpi("reclose_angle_deg", angle_deg, "worst phase error at re-closing on a live street"),
             Kpi("reclose_slip_hz", slip_hz, "worst slip at re-closing on a live street"),
         )
+
+
+def _compile() -> None:
+    """Compile the kernel, if it is not kept on disk, before a step could seem to stall."""
+    none, table, fleet = np.zeros(0), np.zeros((0, gfl.PARAMETERS)), np.zeros((0, gfl.STATES))
+    offered = np.zeros(0)
+    offered.setflags(write=False)  # as an engine hands it over
+    dyn.interval(
+        0, 1.0, np.zeros(gfm.PARAMETERS), np.zeros(gfm.STATES), table, fleet, offered,
+        np.zeros(0, np.int64), np.zeros(dyn.HELD), np.zeros(2), none, np.zeros(dyn.RESULTS),
+    )  # fmt: skip

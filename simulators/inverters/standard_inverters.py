@@ -99,6 +99,9 @@ class StandardInverters(Federate):
         sets, wrong = _sets(config, context.name, plants)
         if faults or wrong:
             raise ScenarioError("inverters cannot be built", [*faults, *wrong])
+        # Compiling, a dozen seconds where nothing is kept yet, is no step that has stalled.
+        if sets:
+            Fleet(sets[:1], [0], [1.0], 1.0).step([1.0], 0.0, [0.0])
         return cls(config, context, sets)
 
     def _declare(self, buses: int) -> None:

@@ -202,6 +202,9 @@ class _Compiler:
         if loose:
             y = self._hide(y, keys, len(loose))
         f = len(fed)
+        floating = floats(y[f:, f:])
+        if not floating:
+            y += np.diag(self._leakage_s(piece.bank, [*fed, *far]))
         sources = [self._node[key] for key in fed]
         tap_from = [slot_of.get(key, -1) for key in fed]
         nothing = np.zeros((len(far), len(far)), complex)
@@ -209,23 +212,28 @@ class _Compiler:
         own = self._feed(branch, far)
         for k, key in zip(own, far, strict=True):
             self._tap_to[k] = slot_of.get(key, -1)
-        if floats(y[f:, f:]):
+        if floating:
             branch.floating = True
             self._floating.update(own)
             self._shunts.add(own, np.diag(self._leakage_s(piece.bank, far)))
         self._patch_hidden(len(loose), sources, own)
 
     def _leakage_s(self, bank: tuple[PowerTransformer, ...], keys: list[At]) -> Complex:
-        """Return what ties terminals to the earth that nothing else does (antifloat). [S]"""
+        """Return what ties terminals to the earth (antifloat); a star point twice as much. [S]
+
+        So does OpenDSS, measured: it decides how an open delta floats.
+        """
         leakage = np.zeros(len(keys), complex)
         for transformer in bank:
             for k, end in enumerate(transformer.ends):
                 each = end.s_kva * 1e3 / end.coil_count / end.coil_v**2
-                for node in (node for coil in transformer.end_coils(k) for node in coil):
-                    for key in keys_of(self._at, end.bus, node):
-                        if key in keys:
-                            part = -0.5e-6j * transformer.antifloat_ppm * each
-                            leakage[keys.index(key)] += part
+                shares = (1.0, 2.0 if end.connection == "wye" else 1.0)
+                for coil in transformer.end_coils(k):
+                    for node, share in zip(coil, shares, strict=True):
+                        for key in keys_of(self._at, end.bus, node):
+                            if key in keys:
+                                part = -0.5e-6j * share * transformer.antifloat_ppm * each
+                                leakage[keys.index(key)] += part
         return leakage
 
     def _hide(self, y: Complex, keys: list[At], loose: int) -> Complex:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from gridmodel.errors import SolverError
 from gridmodel.four_wire import series_ohm_per_km
-from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
-from gridmodel.network.from_neighbourhood import EARTHING_OHM, GRID_MVA
+from gridmodel.neighbourhood import EARTHING_OHM, GRID_MVA, ACLineSegment, Neighbourhood
 
 Array = NDArray[np.float64]
 #: Inner impedance of the anchor: a stiff source. [ohm]

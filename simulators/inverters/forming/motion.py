@@ -50,7 +50,7 @@ def frequency(a: Array, y: Array, sets: Array, secondary: float, k: int, t: floa
     if a[k, f.H] > 0.0:
         return float(y[k, f.OMEGA])
     droop = a[k, f.MP] * (a[k, f.P_REF] - y[k, f.PF])
-    return _set_point(sets, k, t) + droop + _limiter(a, y, k) + secondary
+    return float(_set_point(sets, k, t) + droop + _limiter(a, y, k) + secondary)
 
 
 @njit(cache=True, error_model="numpy")
@@ -60,7 +60,7 @@ def bus_frequency(a: Array, y: Array, sets: Array, secondary: float, t: float) -
     for k in range(a.shape[0]):
         weight += a[k, f.B]
         total += a[k, f.B] * frequency(a, y, sets, secondary, k, t)
-    return total / weight
+    return float(total / weight)
 
 
 @njit(cache=True, error_model="numpy")

@@ -292,6 +292,7 @@ class FormedStreet:
 
     def rates(self, t: float, states: Array) -> Array:
         """Return the rate of every state, for another solver. [1/s]"""
+        states = np.ascontiguousarray(states)
         d, current = np.zeros_like(states), np.zeros(len(self.formers), np.complex128)
         seen = np.zeros(motion.SEEN)
         self._load()

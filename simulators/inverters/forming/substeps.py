@@ -69,7 +69,7 @@ def trial(  # noqa: PLR0913  a kernel takes its quantities one by one
         for stage in range(_STAGES):
             error += _E[stage] * k[stage, i]
         if not abs(error) < np.inf:
-            return np.inf
+            return 1e300
         worst = max(worst, abs(error) / tolerance[i])
     return float(worst)
 
@@ -78,9 +78,9 @@ def trial(  # noqa: PLR0913  a kernel takes its quantities one by one
 def length(h: float, error: float) -> float:
     """Return the next step's length after an error in tolerances per second. [s]"""
     if not error < 1e12:
-        return max(0.1 * h, SHORTEST_S)
+        return float(max(0.1 * h, SHORTEST_S))
     grown = h * min(max(0.9 * (1.0 / max(error, 1e-12)) ** 0.25, 0.2), 4.0)
-    return min(max(grown, SHORTEST_S), LONGEST_S)
+    return float(min(max(grown, SHORTEST_S), LONGEST_S))
 
 
 @njit(cache=True, error_model="numpy")

@@ -99,7 +99,7 @@ class Fleet:
         self.state[:, at.SOFT] = 1.1
         self.p_kw, self.q_kvar = np.zeros(n), np.zeros(n)
         self._mean = self._sliding_mean(n)
-        self._full = np.ones(n)
+        self._seen = np.zeros((5, n))
         self._permit = np.ones(n, dtype=np.bool_)
 
     def _sliding_mean(self, n: int) -> _SlidingMean | None:
@@ -136,8 +136,12 @@ class Fleet:
         permit : array_like of bool, optional
             Permission to be in service; all have it if none is given.
         """
-        v = np.ascontiguousarray(v_pu, dtype=np.float64)
-        low, high = (v, v) if extremes_pu is None else map(_floats, extremes_pu)
+        # Own arrays, so that one compiled kernel serves read-only and other inputs alike.
+        v, low, high, available, limit = self._seen
+        v[:], available[:] = v_pu, available_kw
+        low[:], high[:] = (v, v) if extremes_pu is None else extremes_pu
+        limit[:] = 1.0 if limit_pu is None else limit_pu
+        self._permit[:] = True if permit is None else permit
         mean = v if self._mean is None else self._mean.after(v)
         _advance(
             self._table,
@@ -147,9 +151,9 @@ class Fleet:
             self.s_kva,
             (v, low, high, mean),
             (dev_hz, rocof_hz_per_s, self.step_s),
-            _floats(available_kw),
-            self._full if limit_pu is None else _floats(limit_pu),
-            self._permit if permit is None else np.ascontiguousarray(permit, dtype=np.bool_),
+            available,
+            limit,
+            self._permit,
             self.p_kw,
             self.q_kvar,
             self._mean is not None,
@@ -208,10 +212,6 @@ class _SlidingMean:
             self._block[:] = 0.0
             self._mean = self._sum / min(full, len(self._ring))
         return self._mean
-
-
-def _floats(values: ArrayLike) -> Array:
-    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

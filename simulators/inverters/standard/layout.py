@@ -98,7 +98,9 @@ def _reactive(row: Array, rules: Rules, step_s: float) -> None:
     row[V_REF], row[REF_FOLLOWS] = vv.v_ref_pu, vv.v_ref_follows
     row[REF_LOW], row[REF_HIGH] = vv.v_ref_low_pu, vv.v_ref_high_pu
     row[WV_P : WV_P + 3], row[WV_Q : WV_Q + 3] = wv.p_pu, wv.q_pu
-    row[TAN_PHI] = (1.0 if pf.injects else -1.0) * (1.0 - pf.pf**2) ** 0.5 / pf.pf
+    row[TAN_PHI] = (
+        (1.0 if pf.injects else -1.0) * (1.0 - pf.power_factor_pu**2) ** 0.5 / pf.power_factor_pu
+    )
     row[Q_CONST] = const.q_pu
     row[Q_INJECT], row[Q_ABSORB] = c.q_inject_pu, c.q_absorb_pu
     row[Q_NEED_INJECT], row[Q_NEED_ABSORB] = c.q_inject_required_pu, c.q_absorb_required_pu

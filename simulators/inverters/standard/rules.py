@@ -99,7 +99,7 @@ class WattVar(Settings):
 class ConstantPf(Settings):
     """Constant power factor (IEEE 1547-2018, 5.3.2)."""
 
-    pf: Annotated[float, Gt(0.0), Le(1.0)] = Field(1.0, description="power factor")
+    power_factor_pu: Annotated[float, Gt(0.0), Le(1.0)] = Field(1.0, description="power factor")
     injects: bool = Field(False, description="gives reactive power instead of taking it")
     response_s: NonNegative = Field(10.0, description="response time")
 

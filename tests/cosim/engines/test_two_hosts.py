@@ -20,7 +20,9 @@ pytest.importorskip("helics")
 pytestmark = pytest.mark.slow
 
 HOSTS = {"broker": "10.213.77.1", "left": "10.213.77.2", "right": "10.213.77.3"}
-BRIDGE = "ftbr0"
+#: What another run, or one that was killed, may have left bears another number.
+OWN = f"ft{os.getpid() % 100_000}"
+BRIDGE = f"{OWN}br"
 
 
 def ip(*words: str) -> None:
@@ -39,7 +41,7 @@ def hosts() -> Iterator[None]:
     try:
         ip("link", "set", BRIDGE, "up")
         for name, address in HOSTS.items():
-            space, near, far = f"ft-{name}", f"ft{name}0", f"ft{name}1"
+            space, near, far = f"{OWN}-{name}", f"{OWN}{name}0", f"{OWN}{name}1"
             ip("netns", "add", space)
             ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", space)
             ip("link", "set", near, "master", BRIDGE, "up")
@@ -52,12 +54,15 @@ def hosts() -> Iterator[None]:
         yield
     finally:
         for name in HOSTS:
-            subprocess.run(["ip", "netns", "del", f"ft-{name}"], check=False, capture_output=True)
+            subprocess.run(["ip", "link", "del", f"{OWN}{name}0"], check=False, capture_output=True)
+            subprocess.run(
+                ["ip", "netns", "del", f"{OWN}-{name}"], check=False, capture_output=True
+            )
         subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
 
 
 def on(host: str, cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = ["ip", "netns", "exec", f"ft-{host}", sys.executable, "-m", "cosim", *arguments]
+    command = ["ip", "netns", "exec", f"{OWN}-{host}", sys.executable, "-m", "cosim", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=cwd, env=environment, text=True,
@@ -104,7 +109,7 @@ def test_a_host_that_dies_ends_the_run_on_the_others_with_a_record(hosts, tmp_pa
     started = start(tmp_path, "1h")
     time.sleep(4.0)
     inner = subprocess.run(
-        ["ip", "netns", "pids", f"ft-{killed}"], capture_output=True, text=True, check=True
+        ["ip", "netns", "pids", f"{OWN}-{killed}"], capture_output=True, text=True, check=True
     ).stdout.split()
     for pid in inner:
         os.kill(int(pid), 9)

@@ -69,7 +69,7 @@ def theirs(ours: Rules, category: tuple[str, str] = ("CAT_B", "CAT_III")) -> Any
         "MC_RETURN_T": ride.return_s,
         "NP_RT_RAMP_UP_TIME": ride.return_ramp_s,
         MODES[r.mode]: True,
-        "CONST_PF": r.constant_pf.pf,
+        "CONST_PF": r.constant_pf.power_factor_pu,
         "CONST_PF_EXCITATION": "INJ" if r.constant_pf.injects else "ABS",
         "CONST_PF_RT": r.constant_pf.response_s,
         "CONST_Q": r.constant_q.q_pu,
@@ -204,7 +204,7 @@ def test_watt_var(power):
 @pytest.mark.parametrize("pf", [1.0, 0.95, 0.9, 0.8])
 @pytest.mark.parametrize("power", [0.3, 0.95, 1.0])
 def test_constant_power_factor(injects, pf, power):
-    ours = rules(reactive={"constant_pf": {"pf": pf, "injects": injects}})
+    ours = rules(reactive={"constant_pf": {"power_factor_pu": pf, "injects": injects}})
     compare(ours, [(10.0, 1.0, 60.0, power), (10.0, 1.0, 60.0, 0.6 * power)], 0.125)
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from gridmodel.errors import SolverError
 from gridmodel.four_wire import series_ohm_per_km
-from gridmodel.neighbourhood import ACLineSegment, Neighbourhood
-from gridmodel.network.from_neighbourhood import EARTHING_OHM
+from gridmodel.neighbourhood import EARTHING_OHM, ACLineSegment, Neighbourhood
 from simulators.power_flow.opendss_circuit import Circuit, Solution
 
 HOUSES = 13

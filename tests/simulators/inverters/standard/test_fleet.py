@@ -48,7 +48,11 @@ courses = st.lists(
 )
 def test_power_is_never_negative_nor_more_than_sun_and_rating(course, mode, priority):
     changes = {
-        "reactive": {"mode": mode, "constant_pf": {"pf": 0.9}, "constant_q": {"q_pu": -0.4}},
+        "reactive": {
+            "mode": mode,
+            "constant_pf": {"power_factor_pu": 0.9},
+            "constant_q": {"q_pu": -0.4},
+        },
         "capability": {"priority": priority, "response_s": 0.0},
         "enter_service": {"delay_s": 0.5, "ramp_s": 2.0},
     }
