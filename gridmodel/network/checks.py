@@ -39,6 +39,7 @@ def check(network: Network, where: str = "") -> None:
     faults = [*_duplicates(network, where), *_dangling(network, where)]
     if not faults:  # the rest needs references that hold
         faults = [*_phases(network, where), *_taps(network, where), *_graph(network, where)]
+        faults += _windings(network, where)
     if faults:
         raise NetworkError(f"network '{network.name}' cannot be used", faults)
 
@@ -175,6 +176,40 @@ def _graph(network: Network, where: str) -> Iterator[Fault]:
             yield Fault(where, "radial", problem, "Open a switch in it, or say radial: false.")
         if len(graph.loops) > _MOST:
             yield Fault(where, "radial", f"and {len(graph.loops) - _MOST} more loops.")
+
+
+def _windings(network: Network, where: str) -> Iterator[Fault]:
+    """Find conductors that no winding feeds, such as the third of an open delta of one."""
+    graph = topology(network)
+    looped = {int(k) for edge in graph.loops for k in graph.ends[edge]}
+    brought: dict[str, set[str]] = {}
+    banks: dict[str, list[str]] = {}
+    for transformer in network.transformers:
+        for end in transformer.ends:
+            brought.setdefault(end.bus, set()).update(end.nodes)
+            banks.setdefault(end.bus, []).append(transformer.name)
+    for earth in network.groundings:
+        brought.setdefault(earth.bus, set()).add(earth.node)
+    fed = {
+        graph.names[k]
+        for k in graph.order.tolist()
+        if graph.edge_to[k] >= 0
+        and graph.edges[graph.edge_to[k]].group == "transformers"
+        and k not in looped
+    }
+    for conductor in network.conductors:
+        for bus, phases in (
+            (conductor.bus_from, conductor.phases),
+            (conductor.bus_to, conductor.phases_to or conductor.phases),
+        ):
+            lacking = set(phases) - brought.get(bus, set())
+            if bus in fed and lacking and not getattr(conductor, "open", False):
+                problem = (
+                    f"takes {', '.join(sorted(lacking))} from bus '{bus}', where "
+                    f"{', '.join(dict.fromkeys(banks[bus]))} have no winding for it."
+                )
+                advice = "An open delta has two windings: add the missing transformer."
+                yield Fault(_at(conductor, where), f"{conductor.name}.phases", problem, advice)
 
 
 def warnings(network: Network) -> Iterable[str]:

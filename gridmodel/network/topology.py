@@ -184,12 +184,17 @@ class Topology:
         return tuple(self.names[k] for k in np.flatnonzero(below))
 
     def loop(self, edge: int) -> tuple[str, ...]:
-        """Return the buses round the loop that an edge of `loops` closes."""
+        """Return the buses round the loop that an edge of `loops` closes.
+
+        Where it joins the trees of two sources: the buses from the one to the other.
+        """
         one, other = (
             self.path_to_source(self.names[int(k)]) for k in self.ends[edge]
         )  # meet at the nearest common bus
         common = set(other)
-        meet = next(name for name in one if name in common)
+        meet = next((name for name in one if name in common), None)
+        if meet is None:
+            return (*reversed(one), *other)
         down = other[: other.index(meet)]
         return (*one[: one.index(meet) + 1], *reversed(down))
 

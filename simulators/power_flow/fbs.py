@@ -301,8 +301,6 @@ class Fbs:
         compiled, v = self.compiled, answer.v_v[:, 0]
         by_bus, present = compiled.by_bus(v)
         net_kva = injections_kva(compiled, v)
-        groups = np.array([group for group, _ in self.owners])
-        own = np.isin(groups[compiled.elements.owner], ["capacitors"], invert=True)
         source_kva = self._source_kva(v)
         taps = zip(compiled.taps, answer.tap_pu[:, 0], strict=True)
         fixed = {
@@ -321,7 +319,7 @@ class Fbs:
             present,
             code > 0,
             max(code, 0),
-            complex(source_kva + net_kva[own].sum()),
+            complex(source_kva + net_kva.sum()),
             source_kva,
             fixed | {f"{name}.{k + 1}": float(tap) for (name, k), tap in taps},
             {c.name: c.sections_on for c in compiled.network.capacitors} | dict(sections),
