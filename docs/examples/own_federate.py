@@ -2,6 +2,7 @@
 
 from cosim.engines.in_process import InProcess
 from cosim.federation import Link, federation
+from cosim.scripted import Scripted, ScriptedConfig, ScriptedSignal
 from gridmodel.federate import Federate, Signal
 from gridmodel.units import US_PER_S
 
@@ -26,23 +27,11 @@ class Heater(Federate):
         return {"p_kw": -2.0 if self.on else 0.0}, t_us + US_PER_S
 
 
-class Ramp(Federate):
-    """A frequency that rises and falls."""
-
-    outputs = (Signal("f_hz", about="frequency"),)
-
-    @classmethod
-    def build(cls, config, context):
-        return cls()
-
-    def step(self, t_us, inputs):
-        t_s = t_us // US_PER_S
-        return {"f_hz": 50.0 + 0.1 * min(t_s, 8 - t_s)}, t_us + US_PER_S
-
-
+ramp = ScriptedSignal(values=(50.0, 50.1, 50.2, 50.3, 50.4, 50.3, 50.2, 50.1))
+source = Scripted(ScriptedConfig(period_s=1.0, outputs={"f_hz": ramp}))
 heater = Heater()
-parts = {"ramp": Ramp(), "heater": heater}
-engine = InProcess(federation(parts, [Link("ramp", "f_hz", "heater", "f_hz")]))
+wire = Link("source", "f_hz", "heater", "f_hz")
+engine = InProcess(federation({"source": source, "heater": heater}, [wire]))
 for second in range(1, 9):
     engine.run(second * US_PER_S)
     print(second - 1, "s:", "heats" if heater.on else "waits")
