@@ -17,7 +17,7 @@ def test_partitions(bench: Bench, quick: bool) -> None:
     part = 10 if quick else 1
     found = bench.alternate(
         {
-            "feedertwin": partial(feedertwin, WIDTH, 4_000 // part),
+            "feedertwin": partial(feedertwin, WIDTH, 12_000 // part),
             "by hand": partial(by_hand, WIDTH, 3_000 // part),
             "mosaik": partial(mosaik_cmd, WIDTH, 600 // part),
             "engine mosaik": partial(adapter.engine, WIDTH, 6_000 // part),
