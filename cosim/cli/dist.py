@@ -21,7 +21,9 @@ from gridmodel.network.checks import warnings
 from gridmodel.network.network import Network
 from simulators.power_flow.solvers import SOLVERS, faults_of_solver, solve
 
-app = typer.Typer(help="Networks of any format: read, solve, compare and draw them.")
+app = typer.Typer(
+    help="Networks of any format: read, solve, compare and draw them.", no_args_is_help=True
+)
 app.command("compare")(compare_command)
 app.command("draw")(draw_command)
 

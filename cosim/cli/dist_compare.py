@@ -138,16 +138,7 @@ def _print(
         where = ["-", ""] if same else [f"{apart:.1e}", at]
         figures = [f"{flow.source_kva.real:,.3f}", f"{flow.losses_kva.real:,.4f}"]
         rows.append([side.solver, "yes", str(flow.iterations), f"{side.ms:,.1f}", *figures, *where])
-    columns = (
-        "solver",
-        "converged",
-        "iterations",
-        "ms",
-        "source kW",
-        "losses kW",
-        "apart pu",
-        "at",
-    )
+    columns = ("solver", "solved", "steps", "ms", "source kW", "losses kW", "apart pu", "at")
     print_table("", columns, rows)
     if reference:
         out.print(f"[dim]apart: greatest difference of a voltage from {reference}'s[/]")

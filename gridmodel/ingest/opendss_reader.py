@@ -26,6 +26,7 @@ from gridmodel.ingest.notices import Notice
 from gridmodel.ingest.opendss_conductors import Conductors, read_conductors
 from gridmodel.ingest.opendss_controls import read_capacitor_controls, read_inverter_controls
 from gridmodel.ingest.opendss_dump import Dump, Intake
+from gridmodel.ingest.opendss_engine import new_engine
 from gridmodel.ingest.opendss_equipment import (
     read_capacitors,
     read_consumers,
@@ -135,10 +136,7 @@ class _Script:
 @contextmanager
 def _engine(path: Path, title: str) -> Iterator[tuple[Any, _Script]]:
     """Give an engine of its own that has run a script, and what the script told."""
-    from opendssdirect import dss as engine
-
-    dss = engine.NewContext()
-    folder = Path.cwd()
+    dss, folder = new_engine(), Path.cwd()
     dss.Text.Command("clear")
     dss.Text.Command(f"set DefaultBaseFrequency={_USUAL_HZ:g}")
     script = _Script([], {}, {}, [])

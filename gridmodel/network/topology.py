@@ -6,7 +6,7 @@ transformers. Every search is one pass over the edges, in compiled code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -42,12 +42,16 @@ class Topology:
         Positions of the two buses of each edge.
     roots : ndarray
         Positions of the buses that have a source.
+    beside : ndarray of bool, shape (n_edge,), or None
+        Edges that run beside another one between the same buses with other conductors: three
+        regulators of one phase, two transformers of an open delta. They make no loop.
     """
 
     names: tuple[str, ...]
     edges: tuple[Edge, ...]
     ends: Index
     roots: Index
+    beside: NDArray[np.bool_] | None = None
 
     @cached_property
     def _tree(self) -> tuple[Index, Index, Index]:
@@ -97,7 +101,8 @@ class Topology:
         in_tree = np.zeros(len(self.ends), bool)
         in_tree[self.edge_to[self.edge_to >= 0]] = True
         live = reached[self.ends[:, 0]] if len(self.ends) else np.zeros(0, bool)
-        return np.flatnonzero(live & ~in_tree)
+        apart = live & ~in_tree
+        return np.flatnonzero(apart if self.beside is None else apart & ~self.beside)
 
     @cached_property
     def dead(self) -> tuple[str, ...]:
@@ -210,6 +215,7 @@ def topology(network: Network) -> Topology:
     at = network.bus_index
     edges: list[Edge] = []
     ends: list[tuple[int, int]] = []
+    phases: list[str] = []
     closed = [(k, switch) for k, switch in enumerate(network.switches) if not switch.open]
     for group, conductors in (
         ("lines", enumerate(network.lines)),
@@ -219,15 +225,33 @@ def topology(network: Network) -> Topology:
         for k, conductor in conductors:
             edges.append(Edge(group, k))
             ends.append((at[conductor.bus_from], at[conductor.bus_to]))
+            phases.append(conductor.phases)
     for k, transformer in enumerate(network.transformers):
         first, *others = dict.fromkeys(end.bus for end in transformer.ends)
         for other in others:
             edges.append(Edge("transformers", k))
             ends.append((at[first], at[other]))
+            phases.append("" if transformer.ends[0].coil_count < 3 else "ABC")  # a bank, or whole
     roots = list(dict.fromkeys(at[source.bus] for source in network.energy_sources))
     return Topology(
         tuple(bus.name for bus in network.buses),
         tuple(edges),
         np.array(ends, np.int64).reshape(-1, 2),
         np.array(roots, np.int64),
+        _beside(ends, phases),
     )
+
+
+def _beside(ends: Sequence[tuple[int, int]], phases: Sequence[str]) -> NDArray[np.bool_]:
+    """Find edges between buses that are joined already, by other conductors."""
+    taken: dict[tuple[int, int], set[str]] = {}
+    beside = np.zeros(len(ends), bool)
+    for k, ((a, b), own) in enumerate(zip(ends, phases, strict=True)):
+        pair = (a, b) if a < b else (b, a)
+        known = taken.get(pair)
+        if known is None:
+            taken[pair] = set(own)
+            continue
+        beside[k] = known.isdisjoint(own)
+        known.update(own)
+    return beside

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.ingest.opendss_engine import new_engine
 from gridmodel.ingest.opendss_names import Names
 from gridmodel.ingest.opendss_writer import opendss_script
 from gridmodel.network.conductors import Conductor
@@ -62,13 +63,11 @@ def solve_opendss(
     PowerFlow
         The answer; with troubles where it has not converged or controls did not settle.
     """
-    from opendssdirect import dss as engine
-
     if not network.energy_sources:
         advice = "Name the bus that the public grid feeds."
         return _nothing(network, [Trouble(f"network '{network.name}'", "has no source.", advice)])
     script = opendss_script(_alive(network))
-    dss = engine.NewContext()
+    dss = new_engine()
     troubles = _run(
         dss,
         (

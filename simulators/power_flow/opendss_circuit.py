@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gridmodel.errors import SolverError
 from gridmodel.four_wire import series_ohm_per_km
+from gridmodel.ingest.opendss_engine import new_engine
 from gridmodel.neighbourhood import EARTHING_OHM, GRID_MVA, ACLineSegment, Neighbourhood
 
 Array = NDArray[np.float64]
@@ -148,9 +149,7 @@ class Circuit:
     """
 
     def __init__(self, network: Neighbourhood, anchor_house: str) -> None:
-        from opendssdirect import dss
-
-        self._dss = dss.NewContext()
+        self._dss = new_engine()
         self._network = network
         for command in script(network, anchor_house):
             self._dss.Text.Command(command)

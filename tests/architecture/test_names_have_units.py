@@ -23,6 +23,16 @@ PLAIN = {
     "scale": "our unit by theirs",
     "factor": "a ratio of two times",
     "values": "in the unit of their port",
+    "antifloat_ppm": "millionths of a rating",
+    "x": "in the unit of the network's coordinates",
+    "y": "in the unit of the network's coordinates",
+    "pt_ratio": "a ratio of turns",
+    "on": "in the unit of the control's mode",
+    "off": "in the unit of the control's mode",
+    "volt_var": "points of a curve, both in per unit",
+    "volt_watt": "points of a curve, both in per unit",
+    "p_exponent": "an exponent",
+    "q_exponent": "an exponent",
 }
 
 

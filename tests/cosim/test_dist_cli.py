@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from cosim.cli import main
+from cosim.cli.dist_compare import difference, standing
 from gridmodel.ingest.network_file import write_network
 from gridmodel.ingest.read import read_any
+from simulators.power_flow.solvers import solve
 from tests.conftest import ROOT, STREET
 from tests.gridmodel.ingest.test_read_any import CASE, VILLAGE
 from tests.test_how_tos import typed
@@ -66,7 +68,7 @@ def test_import_writes_our_json_and_tells_what_was_not_taken_over_by_file_and_li
         "solve",
     ]
     (tmp_path / "small.dss").write_text("\n".join(script))
-    said = dist("import", "small.dss", "-o", "net.json")
+    said = dist("import", str(tmp_path / "small.dss"), "-o", str(tmp_path / "net.json"))
     assert "small: 2 buses, 1 energy sources, 1 impedances, 1 lines" in said.out
     assert re.search(r"notice .*small\.dss:7: solve", said.err)
     assert read_any(tmp_path / "net.json")[0].bus.keys() == {"a", "b"}
@@ -196,6 +198,23 @@ def test_three_solvers_agree_on_a_balanced_case(dist, tmp_path):
     for name in ("fbs", "opendss", "pandapower"):
         assert answer["solvers"][name]["converged"], name
         assert answer["solvers"][name]["apart_pu"] < 1e-6, name
+
+
+def test_a_solver_without_controls_takes_taps_and_capacitors_where_another_left_them(village):
+    off = village.with_(
+        capacitor_controls={"market_capacitor": {"on": 110.0, "off": 115.0, "dead_time_s": 0.0}}
+    )
+    flow = solve(off, "opendss")
+    assert flow.sections_on["market_capacitor"] == 0
+    taken = standing(off, flow)
+    assert taken.group("capacitors")["market_capacitor"].sections_on == 0
+    assert (
+        taken.group("transformers")["regulator_a"].ends[1].tap_pu == flow.taps_pu["regulator_a.2"]
+    )
+    assert taken.group("transformers")["regulator_a"].ends[1].tap_pu != 1.0
+    apart, _ = difference(solve(taken, "opendss", controls=False), flow)
+    frozen, _ = difference(solve(off, "opendss", controls=False), flow)
+    assert apart < 2e-3 < frozen  # but for what the inverter's curve does
 
 
 def test_compare_ends_with_3_where_there_is_no_solution(dist, overloaded):
