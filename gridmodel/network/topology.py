@@ -19,6 +19,8 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from gridmodel.network.network import Network
 
 Index = NDArray[np.int64]
+#: Stands for the phases of a transformer of one or two, which others may make a bank of.
+_BANK = "+"
 
 
 class Edge(NamedTuple):
@@ -231,7 +233,7 @@ def topology(network: Network) -> Topology:
         for other in others:
             edges.append(Edge("transformers", k))
             ends.append((at[first], at[other]))
-            phases.append("" if transformer.ends[0].coil_count < 3 else "ABC")  # a bank, or whole
+            phases.append(_BANK if transformer.ends[0].coil_count < 3 else "ABC")
     roots = list(dict.fromkeys(at[source.bus] for source in network.energy_sources))
     return Topology(
         tuple(bus.name for bus in network.buses),
@@ -252,6 +254,7 @@ def _beside(ends: Sequence[tuple[int, int]], phases: Sequence[str]) -> NDArray[n
         if known is None:
             taken[pair] = set(own)
             continue
-        beside[k] = known.isdisjoint(own)
+        bank = _BANK in known or own == _BANK
+        beside[k] = known == {own} if bank else known.isdisjoint(own)
         known.update(own)
     return beside
