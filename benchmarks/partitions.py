@@ -38,7 +38,7 @@ FEDERATE = """\
 import sys, time
 import helics as h
 import numpy as np
-name, other, port, count, width = *sys.argv[1:4], *map(int, sys.argv[4:6])
+name, other, port, count, width, parts = *sys.argv[1:4], *map(int, sys.argv[4:7])
 info = h.helicsCreateFederateInfo()
 h.helicsFederateInfoSetCoreTypeFromString(info, "zmq")
 h.helicsFederateInfoSetCoreInitString(info, f"--federates=1 --brokerport={port}")
@@ -48,11 +48,23 @@ fed = h.helicsCreateValueFederate(name, info)
 pub = h.helicsFederateRegisterGlobalPublication(fed, name, h.HELICS_DATA_TYPE_RAW, "")
 sub = h.helicsFederateRegisterSubscription(fed, other, "")
 h.helicsFederateEnterExecutingMode(fed)
-level, values, begin = int(name == "b"), np.arange(float(width)), time.perf_counter()
+level, values = int(name == "b"), np.arange(float(width))
+if parts:  # the same part as in the scenario does the step
+    from cosim.scripted import Scripted, ScriptedConfig, ScriptedSignal
+    from gridmodel.federate import Inputs
+    said = ScriptedSignal(shape=(width,), values=(4.0, 5.0, 6.0) if level else (1.0, 2.0, 3.0))
+    heard = ScriptedSignal(shape=(width,))
+    part = Scripted(ScriptedConfig(period_s=1.0, inputs={"in_kw": heard}, outputs={"out_kw": said}))
+    inputs = Inputs({"in_kw": values})
+begin = time.perf_counter()
 for t in range(1, count + 1):
     h.helicsFederateRequestTime(fed, (t * 128_000_000 + level) / 1e9)
     if h.helicsInputIsUpdated(sub):
         seen = np.frombuffer(h.helicsInputGetBytes(sub))
+        if parts:
+            inputs["in_kw"] = seen
+    if parts:
+        values = part.step(t * 1_000_000, inputs)[0]["out_kw"]
     h.helicsPublicationPublishBytes(pub, values.tobytes())
 print(count / (time.perf_counter() - begin), flush=True)
 h.helicsFederateDisconnect(fed)
@@ -93,15 +105,17 @@ def feedertwin(width: int, instants: int) -> float:
         return (instants - short) / (wall_s(instants) - wall_s(short))
 
 
-def by_hand(width: int, instants: int) -> float:
-    """Return the instants a second of two hand-written HELICS federates."""
+def by_hand(width: int, instants: int, parts: bool = False) -> float:
+    """Return the instants a second of two hand-written HELICS federates.
+
+    With ``parts``, each steps the part of the scenario; else it hands on what it has.
+    """
     broker = HelicsBroker(2, free_port())
     port = broker.address.rpartition(":")[2]
+    rest = [str(port), str(instants), str(width), str(int(parts))]
     pair = [
         subprocess.Popen(
-            [sys.executable, "-c", FEDERATE, name, other, port, str(instants), str(width)],
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-c", FEDERATE, name, other, *rest], stdout=subprocess.PIPE, text=True
         )
         for name, other in (("a", "b"), ("b", "a"))
     ]

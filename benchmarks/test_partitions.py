@@ -18,7 +18,8 @@ def test_partitions(bench: Bench, quick: bool) -> None:
     found = bench.alternate(
         {
             "feedertwin": partial(feedertwin, WIDTH, 12_000 // part),
-            "by hand": partial(by_hand, WIDTH, 3_000 // part),
+            "by hand": partial(by_hand, WIDTH, 6_000 // part),
+            "same parts": partial(by_hand, WIDTH, 6_000 // part, True),
             "mosaik": partial(mosaik_cmd, WIDTH, 600 // part),
             "engine mosaik": partial(adapter.engine, WIDTH, 6_000 // part),
             "mosaik by hand": partial(adapter.by_hand, WIDTH, 6_000 // part, False),
@@ -35,6 +36,11 @@ def test_partitions(bench: Bench, quick: bool) -> None:
                 "way": "two hand-written HELICS federates, raw payloads",
                 "instants_per_s": median(found["by hand"]),
                 "of_ours": ratio(ours, found["by hand"]),
+            },
+            {
+                "way": "the same, stepping the scenario's own parts",
+                "instants_per_s": median(found["same parts"]),
+                "of_ours": ratio(ours, found["same parts"]),
             },
             {
                 "way": "two mosaik simulators, `cmd`",
