@@ -8,7 +8,6 @@ source. Lines are as long, and loads as large, as leaves the voltage a solution.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -37,6 +36,7 @@ from gridmodel.network.transformer import (
     PowerTransformerEnd,
     RatioTapChanger,
 )
+from tests.simulators.power_flow.random_places import FLOATING, Place, Zone
 
 T = TypeVar("T")
 ROOT3 = 3**0.5
@@ -50,29 +50,6 @@ _RESPONSES = (
     LoadResponseCharacteristic(p_zip_pu=(0.5, 0.3, 0.2), q_zip_pu=(1.4, -0.9, 0.5)),
     LoadResponseCharacteristic(p_exponent=0.8, q_exponent=3.0),
 )
-
-
-@dataclass(frozen=True)
-class Zone:
-    """What lies between transformers: one voltage, one rating, earthed or not."""
-
-    number: int
-    v_v: float
-    s_kva: float
-    earthed: bool
-
-
-@dataclass(frozen=True)
-class Place:
-    """A bus to go on from."""
-
-    bus: str
-    nodes: str
-    zone: Zone
-
-    @property
-    def phases(self) -> str:
-        return self.nodes.replace("N", "")
 
 
 class Grower:
@@ -109,7 +86,8 @@ class Grower:
         return f"{key.rstrip('s')}_{len(self.groups[key])}"
 
     def _arrive(self, nodes: str, zone: Zone) -> Place:
-        place = Place(f"b{len(self.places)}", nodes, zone)
+        letter = "b" if zone.earthed else FLOATING
+        place = Place(f"{letter}{len(self.places)}", nodes, zone)
         self._add("buses", Bus(name=place.bus, v_nominal_v=zone.v_v))
         self.places.append(place)
         return place
@@ -134,9 +112,13 @@ class Grower:
     def branch(self) -> None:
         """Hang one more bus on one that is there."""
         at = self.pick(self.places)
-        kinds = [self._line] * 4 + [self._switch, self._series, self._single]
+        kinds = [self._line] * 4 + [self._switch, self._series]
+        if at.zone.earthed or len(at.phases) > 1:
+            kinds += [self._single]
         if at.phases == "ABC":
-            kinds += [self._bank, self._bank, self._open_delta]
+            kinds += [self._bank, self._bank]
+        if at.zone.earthed and at.phases == "ABC":
+            kinds += [self._open_delta]
         if at.zone.earthed and "N" not in at.nodes:
             kinds += [self._split, self._regulator]
         self.pick(kinds)(at)
@@ -215,7 +197,7 @@ class Grower:
         below = self.pick(("delta", "wye", "led"))
         if above == "free" and ("N" in at.nodes or below != "delta"):
             above = "delta"  # a free star point is a node of its own
-        if not at.zone.earthed and above == "wye":
+        if not at.zone.earthed:
             above = "delta"
         v_v, s_kva = self.pick((480.0, 4160.0)), 0.6 * at.zone.s_kva
         to = self._arrive(
@@ -237,6 +219,12 @@ class Grower:
     def _earth(self, place: Place) -> None:
         name, r_ohm = self.name("groundings"), self.number(0.1, 20.0)
         self._add("groundings", GroundingImpedance(name=name, bus=place.bus, r_ohm=r_ohm))
+
+    def earthing(self) -> None:
+        """Earth a neutral somewhere on its way, if there is one."""
+        led = [place for place in self.places if "N" in place.nodes]
+        if led:
+            self._earth(self.pick(led))
 
     def _open_delta(self, at: Place) -> None:
         """Two transformers of one phase make three phases."""
@@ -263,9 +251,7 @@ class Grower:
     def _split(self, at: Place) -> None:
         """A North American service: 120 V on both sides of an earthed middle."""
         to = self._arrive("AB", self._zone(120.0 * ROOT3, 0.1 * at.zone.s_kva, earthed=True))
-        above = self._end(
-            at, f"{self.pick(at.phases)}0", at.zone.v_v / ROOT3, s_kva=to.zone.s_kva
-        )
+        above = self._end(at, f"{self.pick(at.phases)}0", at.zone.v_v / ROOT3, s_kva=to.zone.s_kva)
         self._unit(above, self._end(to, "A0", 120.0), self._end(to, "0B", 120.0))
 
     def _regulator(self, at: Place) -> None:
@@ -337,20 +323,23 @@ class Grower:
     def load(self) -> None:
         where, s_kva = self._terminals()
         response = self.pick(_RESPONSES)
-        jumps = response.p_exponent is not None  # at v_min, where OpenDSS's law does
+        # OpenDSS's law jumps at v_min: an exponent's, and a motor's q, become constant power
+        jumps = response.p_exponent is not None or response.p_zip_pu != response.q_zip_pu
+        jumps &= response != _RESPONSES[4]
         self._add(
             "consumers",
             EnergyConsumer(
                 name=self.name("consumers"), p_rated_kw=self.number(0.0, s_kva),
                 q_rated_kvar=self.number(-0.1 * s_kva, 0.4 * s_kva), response=response,
-                v_min_pu=0.0 if jumps else self.pick((0.0, 0.4, 0.85, 0.95)),
+                v_min_pu=0.4 if jumps else self.pick((0.0, 0.4, 0.85, 0.95)),
                 v_max_pu=2.0 if jumps else self.pick((2.0, 1.05, 1.0)), **where,
             ),
         )  # fmt: skip
 
     def capacitor(self) -> None:
         where, s_kva = self._terminals(free=True)
-        sections = self.pick((1, 3))
+        # several sections in delta: OpenDSS adds the first ones up again (engine 0.14.5)
+        sections = 1 if where["connection"] == "delta" else self.pick((1, 3))
         bank = LinearShuntCompensator(
             name=self.name("capacitors"), q_kvar=self.number(0.1 * s_kva, s_kva),
             section_count=sections, sections_on=self.pick(range(sections + 1)), **where,
@@ -405,6 +394,8 @@ def networks(
         grower.loop()
     if meshed and draw(st.booleans()):
         grower.second_source()
+    for _ in range(draw(st.integers(0, 2))):
+        grower.earthing()
     for _ in range(draw(st.integers(1, 5))):
         grower.load()
     for _ in range(draw(st.integers(0, 2))):
