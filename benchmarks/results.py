@@ -22,6 +22,10 @@ SECTIONS = {
     "partitions": "test_partitions.py::test_partitions",
     "neighbourhood": "test_neighbourhood.py::test_neighbourhood",
     "inverters": "test_inverters.py::test_inverters",
+    "batch": "test_power_flow.py::test_batch",
+    "year": "test_power_flow.py::test_year",
+    "opendss": "test_power_flow.py::test_opendss",
+    "large": "test_power_flow.py::test_large",
 }
 Results = dict[str, dict[str, Any]]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.claims import judged
 from benchmarks.mosaik_parts import SETUPS
+from benchmarks.power_flow import METHODS
 from benchmarks.results import Results
 
 #: Columns of each section: key of a row, heading, how the number is written.
@@ -65,6 +66,36 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("ours_us", "one of 200 [us]", "{:.3f}"),
         ("theirs_us", "OpenDER, one of 200 [us]", "{:,.0f}"),
         ("ratio", "feedertwin is times that", "{:,.0f}"),
+    ),
+    "batch": (
+        ("network", "network", "{}"),
+        ("scenarios", "scenarios", "{:,}"),
+        ("ours_us", "sweep [us]", "{:,.2f}"),
+        *((f"{name}_us", f"power-grid-model, {name} [us]", "{:,.1f}") for name in METHODS),
+        ("ratio", "sweep is times the better", "{:.1f}"),
+        ("apart_pu", "voltages apart [pu]", "{:.0e}"),
+    ),
+    "year": (
+        ("way", "8,760 h of the IEEE 123-node feeder", "{}"),
+        ("year_s", "year [s]", "{:.2f}"),
+        ("hour_us", "an hour [us]", "{:.0f}"),
+        ("ratio", "sweep is times that", "{:.1f}"),
+        ("same_taps", "hours with our taps [%]", "{:.2f}"),
+    ),
+    "opendss": (
+        ("way", "a step of the street", "{}"),
+        ("step_us", "time [us]", "{:.0f}"),
+        ("of_plain", "of by hand", "{:.2f}"),
+    ),
+    "large": (
+        ("nodes", "nodes", "{:,}"),
+        ("read_s", "read and check [s]", "{:.1f}"),
+        ("order_s", "order [s]", "{:.2f}"),
+        ("compile_s", "compile [s]", "{:.1f}"),
+        ("solve_s", "solve [s]", "{:.2f}"),
+        ("whole_s", "all, imports too [s]", "{:.1f}"),
+        ("wall_s", "by the clock [s]", "{:.1f}"),
+        ("peak_mb", "peak memory [MB]", "{:,.0f}"),
     ),
 }
 

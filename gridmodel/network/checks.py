@@ -38,7 +38,12 @@ def check(network: Network, where: str = "") -> None:
     """
     faults = [*_duplicates(network, where), *_dangling(network, where)]
     if not faults:  # the rest needs references that hold
-        faults = [*_phases(network, where), *_taps(network, where), *_graph(network, where)]
+        faults = [
+            *_phases(network, where),
+            *_taps(network, where),
+            *_measured(network, where),
+            *_graph(network, where),
+        ]
         faults += _windings(network, where)
     if faults:
         raise NetworkError(f"network '{network.name}' cannot be used", faults)
@@ -160,6 +165,25 @@ def _taps(network: Network, where: str) -> Iterator[Fault]:
                     f"{changer.tap_min_pu:g} to {changer.tap_max_pu:g}."
                 )
                 yield Fault(_at(transformer, where), f"{transformer.name}.ends[{k}]", problem)
+
+
+def _measured(network: Network, where: str) -> Iterator[Fault]:
+    """Yield controls that measure at a phase, conductor or end that is not there."""
+    nodes, transformers = nodes_of(network), network.group("transformers")
+    for relay in network.tap_controls:
+        ends = transformers[relay.transformer].ends
+        if not relay.bus and relay.end <= len(ends) and relay.coil > ends[relay.end - 1].coil_count:
+            problem = f"it measures phase {relay.coil} of {ends[relay.end - 1].coil_count}."
+            yield Fault(_at(relay, where), f"{relay.name}.coil", problem)
+        if relay.bus and relay.node and relay.node not in nodes.get(relay.bus, set()):
+            problem = f"there is no {relay.node} at bus '{relay.bus}'."
+            yield Fault(_at(relay, where), f"{relay.name}.node", problem)
+    for switching in network.capacitor_controls:
+        name = switching.element
+        count = len(transformers[name].ends) if name in transformers else 2
+        if name and switching.terminal > count:
+            problem = f"'{name}' has {count} ends, not {switching.terminal}."
+            yield Fault(_at(switching, where), f"{switching.name}.terminal", problem)
 
 
 def _graph(network: Network, where: str) -> Iterator[Fault]:

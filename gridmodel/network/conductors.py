@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from gridmodel.network.element import Element, NonNegative, Phases, Positive
@@ -40,6 +41,11 @@ class PerLengthPhaseImpedance(Element):
                 raise ValueError(f"{key} must be symmetric")
         if any(self.r_ohm_per_km[k][k] < 0.0 for k in range(size)):
             raise ValueError("a resistance cannot be negative")
+        # Printed matrices are rounded: a thousandth of the whole is none.
+        r_ohm = np.array(self.r_ohm_per_km)
+        if size > 1 and np.linalg.eigvalsh(r_ohm).min() < -1e-3 * np.trace(r_ohm):
+            text = "its resistances are negative together: those between phases are too large"
+            raise ValueError(text)
         return self
 
 

@@ -63,6 +63,12 @@ class EnergySource(Element):
     r0_ohm: NonNegative = Field(0.0, description="zero-sequence resistance")
     x0_ohm: NonNegative = Field(1e-6, description="zero-sequence reactance")
 
+    @model_validator(mode="after")
+    def _phases(self) -> EnergySource:
+        if len(set(self.nodes)) != len(self.nodes) or not set(self.nodes) <= set("ABC"):
+            raise ValueError(f"its phases '{self.nodes}' must be different ones of A, B and C")
+        return self
+
 
 class LoadResponseCharacteristic(Settings):
     """How a load follows the voltage: shares of a polynomial, or exponents.

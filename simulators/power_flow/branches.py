@@ -40,6 +40,8 @@ class Shunts:
     y: dict[tuple[int, int], complex] = field(default_factory=dict)
     #: Those behind tap changers: row, column, admittance, and their tap changers.
     tapped: list[tuple[int, int, complex, int, int]] = field(default_factory=list)
+    #: Nodes with an earthing, strong beside all that is above them, not the next line alone.
+    earthed: set[int] = field(default_factory=set)
 
     def add(self, nodes: Sequence[int], y: Complex) -> None:
         """Add an admittance between nodes."""
@@ -66,10 +68,12 @@ def fold(branches: Sequence[Branch], shunts: Shunts, tap_to: Sequence[int]) -> N
             folded = not tapped
         else:
             weak = np.abs(branch.z @ y).sum(axis=1).max() < _STRONG_PU
+            earthed = not shunts.earthed.isdisjoint(nodes)
             folded = bool(pairs) and min(branch.sources) >= 0
-            folded = folded and (branch.floating or not weak)
+            folded = folded and (branch.floating or earthed or not weak)
             if folded:
                 _fold_line(branch, y, shunts)
+                shunts.earthed.update(branch.sources if earthed else ())
         if folded:
             for pair in pairs:
                 del shunts.y[pair]

@@ -67,6 +67,7 @@ class _Compiler:
             for bus in piece.sides:
                 self._by_bus.setdefault(bus, []).append(k)
         self._grounded: dict[At, complex] = {}
+        self._earthed: set[At] = set()
         for earth in network.groundings:
             key = (self._at[earth.bus], NODES.index(earth.node))
             z = complex(earth.r_ohm, earth.x_ohm) or 1e-6
@@ -107,11 +108,16 @@ class _Compiler:
                 self._fixed.append(0.0)
                 earth = Branch("earth", [-len(self._fixed)], 0, 1, np.array([[1 / y]]))
                 self._feed(earth, (key,))
+                self._earthed.add(key)
                 queue.append(key[0])
         self._grow(queue, placed, strict=True)
         queue.extend(dict.fromkeys(bus for bus, _ in self._node))
         self._grow(queue, placed, strict=False)
         self._idle += [p.name for p, done in zip(self._pieces, placed, strict=True) if not done]
+        for key, y in self._grounded.items():  # what lines feed, such as a neutral on its way
+            if key in self._node and key not in self._earthed:
+                self._shunts.add([self._node[key]], np.array([[y]]))
+                self._shunts.earthed.add(self._node[key])
         elements, idle = elements_of(self._network, self._node, self._floating, self._shunts)
         self._idle += idle
         fold(self._branches, self._shunts, self._tap_to)
@@ -197,13 +203,14 @@ class _Compiler:
         slot_of = self._slots(piece.bank, keys)
         y = self._bank_y_s(piece.bank, keys, set(slot_of.values()))
         for k, key in enumerate(keys):
-            if key in self._grounded and key not in fed:
-                y[k, k] += self._grounded.pop(key) if key in loose else self._grounded[key]
+            if key in self._grounded and key not in fed and key not in self._earthed:
+                y[k, k] += self._grounded[key]
+                self._earthed.add(key)
         if loose:
             y = self._hide(y, keys, len(loose))
         f = len(fed)
         floating = floats(y[f:, f:])
-        if not floating:
+        if not floating and self._floating.isdisjoint(self._node[key] for key in fed):
             y += np.diag(self._leakage_s(piece.bank, [*fed, *far]))
         sources = [self._node[key] for key in fed]
         tap_from = [slot_of.get(key, -1) for key in fed]

@@ -300,7 +300,8 @@ class Fbs:
         sweep(self.plan, self._work)  # currents of the last voltages
         compiled, v = self.compiled, answer.v_v[:, 0]
         by_bus, present = compiled.by_bus(v)
-        net_kva = injections_kva(compiled, v)
+        as_left = self._work.p_w[:, 0] / 1e3, self._work.q_var[:, 0] / 1e3
+        net_kva = injections_kva(compiled, v, *as_left)
         source_kva = self._source_kva(v)
         taps = zip(compiled.taps, answer.tap_pu[:, 0], strict=True)
         fixed = {

@@ -9,17 +9,16 @@ depends on how strongly the network answers, so that neighbours do not chase eac
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from simulators.power_flow.curves import Curves
-from simulators.power_flow.rows import LANES
+from simulators.power_flow.rows import LANES, inner
 from simulators.power_flow.sweep import Plan, Work
 
 Real = NDArray[np.float64]
 
 
-@njit(cache=True)
+@inner()
 def _on_curve(x: float, first: int, last: int, at: Real, value: Real) -> float:
     """Return the value of a curve; beyond its ends it goes on level."""
     if x <= at[first]:
@@ -31,7 +30,7 @@ def _on_curve(x: float, first: int, last: int, at: Real, value: Real) -> float:
     return float(value[last - 1])
 
 
-@njit(cache=True)
+@inner()
 def _voltage_pu(c: Curves, plan: Plan, work: Work, m: int, k: int) -> float:
     """Return the mean voltage at the phases of an inverter. [pu]"""
     total, count = 0.0, c.first[m + 1] - c.first[m]
@@ -43,7 +42,7 @@ def _voltage_pu(c: Curves, plan: Plan, work: Work, m: int, k: int) -> float:
     return float(total / count)
 
 
-@njit(cache=True)
+@inner()
 def _wanted(c: Curves, m: int, v: float, p: float, q: float) -> tuple[float, float]:
     """Return the power an inverter's curves want at a voltage: p [W] and q [var]."""
     s = c.s_va[m]
@@ -61,7 +60,7 @@ def _wanted(c: Curves, m: int, v: float, p: float, q: float) -> tuple[float, flo
     return p, q
 
 
-@njit(cache=True)
+@inner()
 def follow(c: Curves, plan: Plan, work: Work, change: Real) -> None:
     """Move every inverter and machine towards what the voltage asks of it.
 
@@ -73,6 +72,8 @@ def follow(c: Curves, plan: Plan, work: Work, change: Real) -> None:
     for m in range(len(c.s_va)):
         begin, end = c.first[m], c.first[m + 1]
         for k in range(LANES):
+            if work.live[0, k] == 0.0:
+                continue
             v = _voltage_pu(c, plan, work, m, k)
             p_now, q_now, p, q = 0.0, 0.0, 0.0, 0.0
             for n in range(begin, end):
@@ -94,7 +95,7 @@ def follow(c: Curves, plan: Plan, work: Work, change: Real) -> None:
                 work.q_var[c.element[n], k] = q_now / (end - begin)
 
 
-@njit(cache=True)
+@inner()
 def set_free(c: Curves, work: Work, k: int) -> None:
     """Note what the inverters of a lane could do if the voltage were of no concern."""
     for n in range(len(c.element)):

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simulators.power_flow.following import follow
-from simulators.power_flow.rows import LANES
+from simulators.power_flow.rows import LANES, inlaid, inner
 from simulators.power_flow.sweep import Plan, Work, close, downwards, sweep
 
 Real = NDArray[np.float64]
@@ -15,6 +15,26 @@ Index = NDArray[np.int64]
 
 #: A change of voltage that ends the search of a scenario as hopeless. [pu]
 _HOPELESS_PU = 1e3
+#: A change of voltage that is none but for rounding. [pu]
+_STILL_PU = 1e-15
+
+
+@inlaid()
+def iterate(plan: Plan, work: Work, change: Real) -> None:
+    """Sweep once; say how far the voltages, and what follows them, were from done.
+
+    Parameters
+    ----------
+    change : ndarray, shape (LANES,)
+        Takes the square of the greatest change. [pu^2]
+    """
+    change[:] = 0.0
+    sweep(plan, work)
+    downwards(plan, work, change)
+    if len(plan.cut_i):
+        close(plan, work, change)
+    if len(plan.curves.s_va):
+        follow(plan.curves, plan, work, change)
 
 
 @njit(cache=True)
@@ -43,13 +63,7 @@ def solve(plan: Plan, work: Work, tolerance_pu: float, most: int, history: Real)
     change = np.empty(LANES)
     limit = tolerance_pu * tolerance_pu
     for iteration in range(most):
-        sweep(plan, work)
-        change[:] = 0.0
-        downwards(plan, work, change)
-        if len(plan.cut_i):
-            close(plan, work, change)
-        if len(plan.curves.s_va):
-            follow(plan.curves, plan, work, change)
+        iterate(plan, work, change)
         done = True
         for k in range(LANES):
             history[iteration, k] = np.sqrt(change[k])
@@ -59,21 +73,29 @@ def solve(plan: Plan, work: Work, tolerance_pu: float, most: int, history: Real)
             else:
                 took[k] = -1
                 done = False
-                if change[k] > _HOPELESS_PU**2 or not np.isfinite(change[k]):
+                if hopeless(change[k]):
                     lost[k] = True
-                    _give_up(plan, work, k)
+                    give_up(plan, work, k)
         if done:
             break
     return took
 
 
-@njit(cache=True)
-def _give_up(plan: Plan, work: Work, k: int) -> None:
+@inlaid()
+def hopeless(change: float) -> bool:
+    """Return whether a lane has run away."""
+    return not change <= _HOPELESS_PU**2
+
+
+@inner()
+def give_up(plan: Plan, work: Work, k: int) -> None:
     """Take the load off a lane that runs away, so that it does no harm to others."""
-    work.p_w[:, k], work.q_var[:, k] = 0.0, 0.0
-    work.close_re[:, k], work.close_im[:, k] = 0.0, 0.0
-    work.v_re[: plan.node_count, k] = plan.base_v
-    work.v_im[: plan.node_count, k] = 0.0
+    for e in range(len(work.p_w)):
+        work.p_w[e, k], work.q_var[e, k] = 0.0, 0.0
+    for c in range(len(work.close_re)):
+        work.close_re[c, k], work.close_im[c, k] = 0.0, 0.0
+    for n in range(plan.node_count):
+        work.v_re[n, k], work.v_im[n, k] = plan.base_v[n], 0.0
 
 
 @njit(cache=True)
@@ -81,5 +103,8 @@ def unloaded(plan: Plan, work: Work, passes: int) -> None:
     """Find the voltages with nothing but shunts and the currents across the cuts."""
     change = np.zeros(LANES)
     for _ in range(passes):
+        change[:] = 0.0
         sweep(plan, work)
         downwards(plan, work, change)
+        if change.max() < _STILL_PU**2:
+            break

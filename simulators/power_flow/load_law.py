@@ -14,10 +14,21 @@ from simulators.power_flow.compiled import EXPONENT, ZIP, Compiled
 from simulators.power_flow.rows import LOW_PU
 
 Complex = NDArray[Any]
+Real = NDArray[np.float64]
 
 
-def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
-    """Return what each element injects at given voltages, (n_element,). [kW, kvar]"""
+def injections_kva(compiled: Compiled, v_v: Complex, p_kw: Real, q_kvar: Real) -> Complex:
+    """Return what each element injects at given voltages, (n_element,). [kW, kvar]
+
+    Parameters
+    ----------
+    compiled : Compiled
+        The network.
+    v_v : ndarray of complex, shape (n_node,)
+        Voltages to earth. [V]
+    p_kw, q_kvar : ndarray, shape (n_element,)
+        What each would inject at rated voltage, where the controls have left it. [kW, kvar]
+    """
     e = compiled.elements
     across = v_v[e.i] - np.where(e.j >= 0, v_v[e.j], 0.0)
     low, high = np.maximum(e.v_min_pu, 0.1), e.v_max_pu
@@ -30,7 +41,7 @@ def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
     of_q[zips] = (s[:, 3] * inside**2 + s[:, 4] * inside + s[:, 5])[zips]
     of_p[powers] = np.where(u > high, 1.0, inside ** s[:, 0])[powers]
     of_q[powers] = np.where(u > high, 1.0, inside ** s[:, 3])[powers]
-    kva: Complex = (e.p_kw * of_p + 1j * (e.q_kvar * of_q)) * (u / inside) ** 2
+    kva: Complex = (p_kw * of_p + 1j * (q_kvar * of_q)) * (u / inside) ** 2
     below = e.ramp & (u < low)  # the law of sweep._giving_way
     if below.any():
         share = np.where((e.kind == ZIP)[:, None], s, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0])[below]
@@ -40,5 +51,5 @@ def injections_kva(compiled: Compiled, v_v: Complex) -> Complex:
         current = np.where(u > LOW_PU, (0.5 + 0.5 * way) / u, 1.0)
         laws = np.stack([np.ones(len(u)), current, power], axis=1)
         of_p, of_q = (share[:, :3] * laws).sum(axis=1), (share[:, 3:] * laws).sum(axis=1)
-        kva[below] = (e.p_kw[below] * of_p + 1j * (e.q_kvar[below] * of_q)) * u**2
+        kva[below] = (p_kw[below] * of_p + 1j * (q_kvar[below] * of_q)) * u**2
     return kva

@@ -117,7 +117,7 @@ def source_z_ohm(source: EnergySource) -> Complex:
 def source_v_v(source: EnergySource) -> Complex:
     """Return the voltages of a source's phases, a, b, c by thirds of a turn. [V]"""
     count = len(source.nodes)
-    v = source.v_nominal_v / (3**0.5 if count > 1 else 1.0) * source.v_pu
+    v = source.v_nominal_v / 3**0.5 * source.v_pu
     turns = np.radians(source.angle_deg - 120.0 * np.arange(count))
     e: Complex = v * np.exp(1j * turns)
     return e

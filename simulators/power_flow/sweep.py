@@ -14,28 +14,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from simulators.power_flow.compiled import EXPONENT, Compiled
+from simulators.power_flow.compiled import EXPONENT, PASS, POWER, Compiled, Elements
 from simulators.power_flow.curves import Curves
 from simulators.power_flow.rows import (
     LANES,
     LOW_PU,
-    add,
-    copy,
-    difference,
-    following,
-    giving_way,
-    lowest,
-    minus,
-    passed_one,
-    passed_three,
-    plus,
-    power,
+    any_below,
+    greatest,
+    inlaid,
+    inner,
+    least,
+    outer,
     put,
-    raised,
-    scale,
+    root,
+    spliced,
+    take,
+    where,
 )
 
 Real = NDArray[np.float64]
@@ -43,6 +39,8 @@ Index = NDArray[np.int64]
 
 #: Below this voltage no load draws constant power: no answer is lost, and none runs away. [pu]
 _LEAST_PU = 0.1
+#: Laws of the elements that do not draw constant power to the earth.
+_IMPEDANCE, _POWER, _POLYNOMIAL, _RAISED = 0, 1, 2, 3
 
 
 class Plan(NamedTuple):
@@ -50,6 +48,7 @@ class Plan(NamedTuple):
 
     node_count: int
     base_v: Real
+    per_v2: Real  # 1 over the square of base_v
     kind: Index
     to_first: Index
     to_count: Index
@@ -65,18 +64,23 @@ class Plan(NamedTuple):
     m_im: Real
     n_re: Real
     n_im: Real
+    shunt_first: Index  # where the untapped shunts of each row begin
     shunt_row: Index
     shunt_column: Index
     shunt_re: Real
     shunt_im: Real
+    tapped_first: int  # where shunts behind tap changers begin
     shunt_tap: Index
     i: Index
     j: Index
     v0_v: Real
-    kind_first: Index  # where elements of each kind begin
+    bare: Index  # rows without an element of constant power to the earth
+    first: Index  # the first such element of each other row, then the further ones
+    further: Index
+    other: Index  # all other elements, and their laws
+    law: Index
     zip_pu: Real
     ramp: NDArray[np.bool_]
-    power_pu: Real  # shares of constant power
     low_v2: Real
     high_v2: Real
     cut_i: Index
@@ -103,19 +107,44 @@ def plan_of(compiled: Compiled, close_s: NDArray[np.complex128], curves: Curves)
     # One row of zeros for the earth behind the nodes, then the sources' fixed voltages.
     row = np.where(c.from_node < 0, count - c.from_node, c.from_node)
     earth = np.where(e.j < 0, count, e.j)
-    kinds = np.searchsorted(e.kind, np.arange(EXPONENT + 2)).astype(np.int64)
     low = np.maximum(e.v_min_pu, _LEAST_PU) ** 2 * e.v0_v**2
     cuts = [(loop.i, loop.j) for loop in c.loops]
     empty = np.zeros(0, np.int64)
+    none = len(c.taps)  # the row of ratios that are 1
+    tapped = (c.shunt_tap >= 0).any(axis=1)
+    order = np.lexsort((c.shunt_column, c.shunt_row, tapped))
+    rows = count + 1 + len(c.fixed_v)
+    begins = np.searchsorted(c.shunt_row[order][: np.sum(~tapped)], np.arange(rows + 1))
+    bare, first, further, other, law = _sorted(e, rows)
     return Plan(
-        count, c.base_v, c.kind, c.to_first, c.to_count, c.from_first, row, c.tap_from, c.tap_to,
+        count, c.base_v, 1.0 / c.base_v**2, c.kind, c.to_first, c.to_count, c.from_first, row,
+        np.where(c.tap_from < 0, none, c.tap_from), np.where(c.tap_to < 0, none, c.tap_to),
         c.z_first, c.m_first, *_parts(c.z), *_parts(c.m), *_parts(c.n),
-        c.shunt_row, c.shunt_column, *_parts(c.shunt_y), c.shunt_tap,
-        e.i, earth, e.v0_v, kinds, e.zip_pu, e.ramp,
-        np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0]), low, e.v_max_pu**2 * e.v0_v**2,
+        begins.astype(np.int64), c.shunt_row[order], c.shunt_column[order],
+        *_parts(c.shunt_y[order]), int(np.sum(~tapped)),
+        np.where(c.shunt_tap < 0, none, c.shunt_tap)[order],
+        e.i, earth, e.v0_v, bare, first, further, other, law, e.zip_pu,
+        e.ramp & (np.maximum(e.v_min_pu, _LEAST_PU) > LOW_PU), low, e.v_max_pu**2 * e.v0_v**2,
         np.concatenate([empty, *(i for i, _ in cuts)]),
         np.concatenate([empty, *(j for _, j in cuts)]), *_parts(close_s), curves,
     )  # fmt: skip
+
+
+def _sorted(e: Elements, rows: int) -> tuple[Index, Index, Index, Index, Index]:
+    """Return the rows without plain elements, these (first ones, others), the rest, its laws."""
+    plain = np.flatnonzero((e.kind == POWER) & (e.j < 0)).astype(np.int64)
+    plain = plain[np.argsort(e.i[plain], kind="stable")]
+    at = e.i[plain]
+    leads = np.ones(len(at), bool)
+    leads[1:] = at[1:] != at[:-1]
+    bare = np.setdiff1d(np.arange(rows), at).astype(np.int64)
+    other = np.flatnonzero((e.kind != POWER) | (e.j >= 0)).astype(np.int64)
+    law = np.full(len(other), _POLYNOMIAL, np.int64)
+    shares = e.zip_pu[other]
+    law[(shares[:, [1, 2, 4, 5]] == 0.0).all(axis=1)] = _IMPEDANCE
+    law[(shares == [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]).all(axis=1)] = _POWER
+    law[e.kind[other] == EXPONENT] = _RAISED
+    return bare, plain[leads], plain[~leads], other, law
 
 
 def _parts(values: NDArray[np.complex128]) -> tuple[Real, Real]:
@@ -137,6 +166,9 @@ class Work(NamedTuple):
     untap_pu: Real  # 1 over it
     free_p_w: Real  # of the elements in Curves, as the voltage would leave them [W]
     free_q_var: Real
+    own_re: Real  # room for one element or branch
+    own_im: Real
+    live: Real  # one row: 1 where a lane is under way, 0 where its voltages stay
 
 
 def work_for(compiled: Compiled, curves: Curves) -> Work:
@@ -144,149 +176,239 @@ def work_for(compiled: Compiled, curves: Curves) -> Work:
     rows = compiled.node_count + 1 + len(compiled.fixed_v)
     cuts = sum(len(loop.i) for loop in compiled.loops)
     elements = len(compiled.elements.i)
-    shapes = [rows] * 4 + [cuts] * 2 + [elements] * 2
-    taps = (np.ones((len(compiled.taps) + 1, LANES)) for _ in range(2))
-    free = (np.zeros((len(curves.element), LANES)) for _ in range(2))
-    work = Work(*(np.zeros((k, LANES)) for k in shapes), *taps, *free)
+    taps, free = len(compiled.taps) + 1, len(curves.element)
+    widest = int(compiled.to_count.max(initial=1))
+    shapes = [rows] * 4 + [cuts] * 2 + [elements] * 2 + [taps] * 2 + [free] * 2 + [widest] * 2 + [1]
+    work = Work(*(_empty(count) for count in shapes))
+    work.tap_pu[:], work.untap_pu[:], work.live[:] = 1.0, 1.0, 1.0
     work.v_re[compiled.node_count + 1 :] = compiled.fixed_v.real[:, None]
     work.v_im[compiled.node_count + 1 :] = compiled.fixed_v.imag[:, None]
     return work
 
 
-@njit(cache=True)
-def _take_elements(plan: Plan, work: Work) -> None:
-    """Take the current of everything connected between two nodes."""
-    v_re, v_im, j_re, j_im, p_w, q_var = (
-        work.v_re, work.v_im, work.j_re, work.j_im, work.p_w, work.q_var
-    )  # fmt: skip
-    re, im, a, b = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    earth = plan.node_count
-    first = plan.kind_first
-    for e in range(first[0], first[3]):
-        i, j, low, high = plan.i[e], plan.j[e], plan.low_v2[e], plan.high_v2[e]
-        ramp = plan.ramp[e] and low * (1.0 / plan.v0_v[e] ** 2) > LOW_PU * LOW_PU
-        if e < first[1] and j == earth and not (ramp and lowest(v_re[i], v_im[i]) < low):
-            power(v_re[i], v_im[i], j_re[i], j_im[i], p_w[e], q_var[e], low, high)
-            continue
-        difference(re, v_re[i], v_re[j])
-        difference(im, v_im[i], v_im[j])
-        limits = (1.0 / (plan.v0_v[e] * plan.v0_v[e]), low, high)
-        if e < first[2]:
-            following(re, im, p_w[e], q_var[e], plan.zip_pu[e], limits, a, b)
+def _empty(count: int) -> Real:
+    """Return rows of zeros that begin where a processor likes to load from."""
+    flat = np.zeros((count + 1) * LANES)
+    skipped = -flat.ctypes.data // 8 % LANES
+    return flat[skipped : skipped + count * LANES].reshape(count, LANES)
+
+
+@spliced()
+def _take_plain(plan: Plan, work: Work) -> None:
+    """Begin the currents with those of constant power to the earth."""
+    for r in plan.bare:
+        put(work.j_re, r, 0.0)
+        put(work.j_im, r, 0.0)
+    for n in range(len(plan.first) + len(plan.further)):
+        more = n >= len(plan.first)
+        e = plan.further[n - len(plan.first)] if more else plan.first[n]
+        i, low = plan.i[e], plan.low_v2[e]
+        re, im = take(work.v_re, i), take(work.v_im, i)
+        p, q = take(work.p_w, e), take(work.q_var, e)
+        square = re * re + im * im
+        per = -1.0 / least(greatest(square, low), plan.high_v2[e])
+        a, b = (p * re + q * im) * per, (p * im - q * re) * per
+        if plan.ramp[e] and any_below(square, low):
+            put(work.own_re, 0, -1.0 * a)
+            put(work.own_im, 0, -1.0 * b)
+            _give_way(plan, work, e, True)
+            a, b = -1.0 * take(work.own_re, 0), -1.0 * take(work.own_im, 0)
+        if more:
+            a, b = a + take(work.j_re, i), b + take(work.j_im, i)
+        put(work.j_re, i, a)
+        put(work.j_im, i, b)
+
+
+@spliced()
+def _take_others(plan: Plan, work: Work) -> None:
+    """Take the current of all other elements."""
+    for n in range(len(plan.other)):
+        e, law = plan.other[n], plan.law[n]
+        i, j, low, unit = plan.i[e], plan.j[e], plan.low_v2[e], 1.0 / plan.v0_v[e] ** 2
+        re, im = take(work.v_re, i) - take(work.v_re, j), take(work.v_im, i) - take(work.v_im, j)
+        x, y = take(work.p_w, e), take(work.q_var, e)
+        square = re * re + im * im
+        if law == _IMPEDANCE:
+            x, y = x * (plan.zip_pu[e, 0] * unit), y * (plan.zip_pu[e, 3] * unit)
         else:
-            raised(re, im, p_w[e], q_var[e], plan.zip_pu[e], limits, a, b)
-        if ramp and lowest(re, im) < low:
-            of = plan.zip_pu[e] if e < first[2] else plan.power_pu
-            giving_way(re, im, p_w[e], q_var[e], of, limits, a, b)
-        minus(j_re[i], a)
-        minus(j_im[i], b)
-        if j != earth:
-            plus(j_re[j], a)
-            plus(j_im[j], b)
+            held = least(greatest(square, low), plan.high_v2[e])
+            if law == _POLYNOMIAL:
+                u2 = held * unit
+                u = root(u2)
+                x = x * (plan.zip_pu[e, 0] * u2 + plan.zip_pu[e, 1] * u + plan.zip_pu[e, 2])
+                y = y * (plan.zip_pu[e, 3] * u2 + plan.zip_pu[e, 4] * u + plan.zip_pu[e, 5])
+            per = 1.0 / held
+            x, y = x * per, y * per
+        a, b = x * re + y * im, x * im - y * re
+        if law == _RAISED or (plan.ramp[e] and any_below(square, low)):
+            put(work.own_re, 0, a)
+            put(work.own_im, 0, b)
+            if law == _RAISED:
+                _raise(plan, work, e)
+            if plan.ramp[e]:
+                _give_way(plan, work, e, law in (_POWER, _RAISED))
+            a, b = take(work.own_re, 0), take(work.own_im, 0)
+        put(work.j_re, i, take(work.j_re, i) - a)
+        put(work.j_im, i, take(work.j_im, i) - b)
+        put(work.j_re, j, take(work.j_re, j) + a)
+        put(work.j_im, j, take(work.j_im, j) + b)
 
 
-@njit(cache=True)
+@inner()
+def _raise(plan: Plan, work: Work, e: int) -> None:
+    """Find the current of power that is the voltage to an exponent."""
+    i, j, low, high = plan.i[e], plan.j[e], plan.low_v2[e], plan.high_v2[e]
+    for k in range(LANES):
+        re, im = work.v_re[i, k] - work.v_re[j, k], work.v_im[i, k] - work.v_im[j, k]
+        square = re * re + im * im
+        held = min(max(square, low), high)
+        x, y = work.p_w[e, k] / held, work.q_var[e, k] / held
+        if square <= high:  # above as constant power: Load.pas
+            u = np.sqrt(held) / plan.v0_v[e]
+            x, y = x * u ** plan.zip_pu[e, 0], y * u ** plan.zip_pu[e, 3]
+        work.own_re[0, k], work.own_im[0, k] = x * re + y * im, x * im - y * re
+
+
+@inner()
+def _give_way(plan: Plan, work: Work, e: int, power: bool) -> None:
+    """Find the current below the least voltage, in the lanes that are there.
+
+    The current of constant power goes from its value at the least voltage straight to that
+    of the rated impedance at half of rated voltage, that of constant current likewise; an
+    exponent counts as constant power. So do OpenDSS's loads (Load.pas).
+    """
+    i, j, low, unit = plan.i[e], plan.j[e], plan.low_v2[e], 1.0 / plan.v0_v[e] ** 2
+    least_pu, of = np.sqrt(low * unit), plan.zip_pu[e]
+    for k in range(LANES):
+        re, im = work.v_re[i, k] - work.v_re[j, k], work.v_im[i, k] - work.v_im[j, k]
+        square = re * re + im * im
+        if square >= low:
+            continue
+        u = max(np.sqrt(square * unit), 1e-9)
+        way = max(u - LOW_PU, 0.0) / (least_pu - LOW_PU)
+        x, y = work.p_w[e, k] * unit, work.q_var[e, k] * unit
+        of_power = (0.5 + (1.0 / least_pu - 0.5) * way) / u if u > LOW_PU else 1.0
+        of_current = (0.5 + 0.5 * way) / u if u > LOW_PU else 1.0
+        if power:
+            x, y = x * of_power, y * of_power
+        else:
+            x *= of[0] + of[1] * of_current + of[2] * of_power
+            y *= of[3] + of[4] * of_current + of[5] * of_power
+        work.own_re[0, k], work.own_im[0, k] = x * re + y * im, x * im - y * re
+
+
+@spliced()
 def _take_rest(plan: Plan, work: Work) -> None:
     """Take the current of shunts, and of what closes loops."""
     v_re, v_im, j_re, j_im, untap = work.v_re, work.v_im, work.j_re, work.j_im, work.untap_pu
-    for s in range(len(plan.shunt_row)):
-        a, b = plan.shunt_row[s], plan.shunt_column[s]
-        r1, r2 = untap[plan.shunt_tap[s, 0]], untap[plan.shunt_tap[s, 1]]
-        g, h = plan.shunt_re[s], plan.shunt_im[s]
-        add(j_re[a], j_im[a], g, h, v_re[b], v_im[b], r1, r2)
+    for r in range(plan.node_count):
+        if plan.shunt_first[r] == plan.shunt_first[r + 1]:
+            continue
+        a, b = take(j_re, r), take(j_im, r)
+        for s in range(plan.shunt_first[r], plan.shunt_first[r + 1]):
+            re, im = take(v_re, plan.shunt_column[s]), take(v_im, plan.shunt_column[s])
+            a = a + (plan.shunt_re[s] * re - plan.shunt_im[s] * im)
+            b = b + (plan.shunt_re[s] * im + plan.shunt_im[s] * re)
+        put(j_re, r, a)
+        put(j_im, r, b)
+    for s in range(plan.tapped_first, len(plan.shunt_row)):
+        r, column = plan.shunt_row[s], plan.shunt_column[s]
+        ratio = take(untap, plan.shunt_tap[s, 0]) * take(untap, plan.shunt_tap[s, 1])
+        re, im = take(v_re, column) * ratio, take(v_im, column) * ratio
+        put(j_re, r, take(j_re, r) + (plan.shunt_re[s] * re - plan.shunt_im[s] * im))
+        put(j_im, r, take(j_im, r) + (plan.shunt_re[s] * im + plan.shunt_im[s] * re))
     for c in range(len(plan.cut_i)):
+        a, b = take(work.close_re, c), take(work.close_im, c)
         i, j = plan.cut_i[c], plan.cut_j[c]
-        plus(j_re[i], work.close_re[c])
-        plus(j_im[i], work.close_im[c])
-        minus(j_re[j], work.close_re[c])
-        minus(j_im[j], work.close_im[c])
+        put(j_re, i, take(j_re, i) + a)
+        put(j_im, i, take(j_im, i) + b)
+        put(j_re, j, take(j_re, j) - a)
+        put(j_im, j, take(j_im, j) - b)
 
 
-@njit(cache=True)
+@spliced()
 def _upwards(plan: Plan, work: Work) -> None:
     """Add currents up, from the leaves to the sources."""
     j_re, j_im, tap, untap = work.j_re, work.j_im, work.tap_pu, work.untap_pu
     for b in range(len(plan.kind) - 1, -1, -1):
-        to, count = plan.to_first[b], plan.to_count[b]
-        begin, sources = plan.from_first[b], plan.from_first[b + 1] - plan.from_first[b]
-        if plan.kind[b] == 0:
+        to, count, begin = plan.to_first[b], plan.to_count[b], plan.from_first[b]
+        if plan.kind[b] == PASS:
             for c in range(count):
                 r = plan.from_row[begin + c]
-                plus(j_re[r], j_re[to + c])
-                plus(j_im[r], j_im[to + c])
+                put(j_re, r, take(j_re, r) + take(j_re, to + c))
+                put(j_im, r, take(j_im, r) + take(j_im, to + c))
             continue
         for c in range(count):
-            up = tap[plan.tap_to[to + c]]
-            for r in range(sources):
-                at = plan.m_first[b] + r * count + c
+            up = take(tap, plan.tap_to[to + c])
+            re, im = take(j_re, to + c) * up, take(j_im, to + c) * up
+            for s in range(begin, plan.from_first[b + 1]):
+                at = plan.m_first[b] + (s - begin) * count + c
                 x, y = plan.n_re[at], plan.n_im[at]
                 if x != 0.0 or y != 0.0:
-                    row, down = plan.from_row[begin + r], untap[plan.tap_from[begin + r]]
-                    add(j_re[row], j_im[row], x, y, j_re[to + c], j_im[to + c], up, down)
+                    r, down = plan.from_row[s], take(untap, plan.tap_from[s])
+                    put(j_re, r, take(j_re, r) + (x * re - y * im) * down)
+                    put(j_im, r, take(j_im, r) + (x * im + y * re) * down)
 
 
-@njit(cache=True)
+@inlaid()
 def downwards(plan: Plan, work: Work, change: Real) -> None:
     """Take voltages down, from the sources to the leaves; note the greatest change. [pu^2]"""
     v_re, v_im, j_re, j_im = work.v_re, work.v_im, work.j_re, work.j_im
     z_re, z_im = plan.z_re, plan.z_im
-    re, im = np.empty(LANES), np.empty(LANES)
-    for b in range(len(plan.kind)):
-        to, count, begin = plan.to_first[b], plan.to_count[b], plan.from_first[b]
-        passes = plan.kind[b] == 0
+    most, live = take(change, 0), take(work.live, 0)
+    for branch in range(len(plan.kind)):
+        to, count = plan.to_first[branch], plan.to_count[branch]
+        at, begin = plan.z_first[branch], plan.from_first[branch]
+        if plan.kind[branch] != PASS:
+            _transform(plan, work, branch)
+            begin = 0
         for r in range(count):
-            node, at = to + r, plan.z_first[b] + r * count
-            unit = 1.0 / (plan.base_v[node] * plan.base_v[node])
-            if passes and count == 3:
+            if plan.kind[branch] == PASS:
                 row = plan.from_row[begin + r]
-                passed_three(
-                    v_re[row], v_im[row], v_re[node], v_im[node], z_re, z_im, at,
-                    j_re[to], j_im[to], j_re[to + 1], j_im[to + 1], j_re[to + 2], j_im[to + 2],
-                    change, unit,
-                )  # fmt: skip
-            elif passes and count == 1:
-                row = plan.from_row[begin + r]
-                passed_one(
-                    v_re[row], v_im[row], v_re[node], v_im[node], z_re, z_im, at,
-                    j_re[to], j_im[to], change, unit,
-                )  # fmt: skip
+                a, b = take(v_re, row), take(v_im, row)
+                for c in range(count):
+                    re, im = take(j_re, to + c), take(j_im, to + c)
+                    a = a - (z_re[at] * re - z_im[at] * im)
+                    b = b - (z_re[at] * im + z_im[at] * re)
+                    at += 1
             else:
-                _transformed(plan, work, b, r, re, im)
-                put(v_re[node], v_im[node], re, im, change, unit)
+                a, b = take(work.own_re, r), take(work.own_im, r)
+            re, im = take(v_re, to + r), take(v_im, to + r)
+            da, db = a - re, b - im
+            most = greatest(most, (da * da + db * db) * plan.per_v2[to + r])
+            put(v_re, to + r, where(live, a, re))
+            put(v_im, to + r, where(live, b, im))
+    put(change, 0, most)
 
 
-@njit(cache=True)
-def _transformed(plan: Plan, work: Work, b: int, r: int, re: Real, im: Real) -> None:
-    """Find the voltage transformers, or a line, leave at one of their nodes."""
-    v_re, v_im, j_re, j_im = work.v_re, work.v_im, work.j_re, work.j_im
-    tap, untap = work.tap_pu, work.untap_pu
-    to, count = plan.to_first[b], plan.to_count[b]
-    begin, sources = plan.from_first[b], plan.from_first[b + 1] - plan.from_first[b]
-    one, own = tap[-1], tap[plan.tap_to[to + r]]
-    if plan.kind[b] == 0:
-        copy(re, v_re[plan.from_row[begin + r]])
-        copy(im, v_im[plan.from_row[begin + r]])
-        sources = 0
-    else:
-        difference(re, one, one)  # 0
-        difference(im, one, one)
-    for c in range(sources):
-        at = plan.m_first[b] + r * sources + c
-        x, y = plan.m_re[at], plan.m_im[at]
-        if x != 0.0 or y != 0.0:
-            row, down = plan.from_row[begin + c], untap[plan.tap_from[begin + c]]
-            add(re, im, x, y, v_re[row], v_im[row], down, one)
-    for c in range(count):
-        at = plan.z_first[b] + r * count + c
-        x, y = plan.z_re[at], plan.z_im[at]
-        if x != 0.0 or y != 0.0:
-            below = tap[plan.tap_to[to + c]]
-            add(re, im, -x, -y, j_re[to + c], j_im[to + c], below, one)
-    scale(re, own)
-    scale(im, own)
+@spliced()
+def _transform(plan: Plan, work: Work, branch: int) -> None:
+    """Find the voltages that transformers leave at the nodes they feed."""
+    to, count = plan.to_first[branch], plan.to_count[branch]
+    begin, end = plan.from_first[branch], plan.from_first[branch + 1]
+    at, at_m = plan.z_first[branch], plan.m_first[branch]
+    for r in range(count):
+        a, b = 0.0 * take(work.v_re, to), 0.0 * take(work.v_im, to)
+        for s in range(begin, end):
+            x, y = plan.m_re[at_m], plan.m_im[at_m]
+            at_m += 1
+            if x != 0.0 or y != 0.0:
+                row, down = plan.from_row[s], take(work.untap_pu, plan.tap_from[s])
+                re, im = take(work.v_re, row) * down, take(work.v_im, row) * down
+                a, b = a + (x * re - y * im), b + (x * im + y * re)
+        for c in range(to, to + count):
+            x, y = plan.z_re[at], plan.z_im[at]
+            at += 1
+            if x != 0.0 or y != 0.0:
+                below = take(work.tap_pu, plan.tap_to[c])
+                re, im = take(work.j_re, c) * below, take(work.j_im, c) * below
+                a, b = a - (x * re - y * im), b - (x * im + y * re)
+        own = take(work.tap_pu, plan.tap_to[to + r])
+        put(work.own_re, r, a * own)
+        put(work.own_im, r, b * own)
 
 
-@njit(cache=True)
+@inlaid()
 def close(plan: Plan, work: Work, change: Real) -> None:
     """Correct the currents across the cuts by the voltages that are left there."""
     v_re, v_im, close_re, close_im = work.v_re, work.v_im, work.close_re, work.close_im
@@ -302,11 +424,10 @@ def close(plan: Plan, work: Work, change: Real) -> None:
                 close_im[d, k] += x * b + y * a
 
 
-@njit(cache=True)
+@outer()
 def sweep(plan: Plan, work: Work) -> None:
     """Take all currents from the voltages and add them up."""
-    work.j_re[:] = 0.0
-    work.j_im[:] = 0.0
-    _take_elements(plan, work)
+    _take_plain(plan, work)
+    _take_others(plan, work)
     _take_rest(plan, work)
     _upwards(plan, work)

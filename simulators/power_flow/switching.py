@@ -9,12 +9,12 @@ solved again, until nobody wants to act.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from simulators.power_flow.iteration import solve
-from simulators.power_flow.rows import LANES
+from simulators.power_flow.rows import LANES, inner
 from simulators.power_flow.sweep import Plan, Work
 from simulators.power_flow.switches import Banks, Regulators, Switches
 
@@ -26,7 +26,7 @@ _NEVER = 1e30
 _SAME_S = 1e-9
 
 
-@njit(cache=True)
+@inner()
 def _wants_tap(s: Regulators, work: Work, t: int, k: int) -> float:
     """Return the change of ratio a tap changer wants in a lane. [pu]"""
     i, j = s.i[t], s.j[t]
@@ -50,7 +50,7 @@ def _wants_tap(s: Regulators, work: Work, t: int, k: int) -> float:
     return float(np.sign(steps) * min(count, s.most[t]) * s.step_pu[t])
 
 
-@njit(cache=True)
+@inner()
 def _wants_section(s: Banks, plan: Plan, work: Work, c: int, k: int, on: int, hour: float) -> int:
     """Return whether a capacitor wants one section more (1), one less (-1) or neither."""
     i, j = s.i[c], s.j[c]
@@ -77,7 +77,7 @@ def _wants_section(s: Banks, plan: Plan, work: Work, c: int, k: int, on: int, ho
     return 1 if more and measured > on_at else 0
 
 
-@njit(cache=True)
+@inner()
 def _flow(s: Banks, plan: Plan, work: Work, c: int, k: int) -> tuple[float, float]:
     """Return the current on the relay [A] and the reactive power [kvar] of a branch."""
     b = s.branch[c]
@@ -89,51 +89,64 @@ def _flow(s: Banks, plan: Plan, work: Work, c: int, k: int) -> tuple[float, floa
     return amps, kvar
 
 
-@njit(cache=True)
-def act(
-    s: Switches, plan: Plan, work: Work, sections: Index, opened: NDArray[np.bool_], hours: Real
-) -> NDArray[np.bool_]:
-    """Let the controls with the shortest delay act, lane by lane.
+class Moves(NamedTuple):
+    """What the controls of each lane have done, and room for what they want."""
+
+    sections: Index  # connected sections of each capacitor, (n_capacitor, LANES)
+    opened: NDArray[np.bool_]  # whether it was switched off in this search
+    want: Real
+    turn: Index
+    wait_s: Real
+
+
+def moves_of(s: Switches) -> Moves:
+    """Return the room for a network's controls."""
+    count, banks = len(s.regulators.slot), len(s.banks.mode)
+    return Moves(
+        np.zeros((banks, LANES), np.int64), np.zeros((banks, LANES), np.bool_),
+        np.zeros(count), np.zeros(banks, np.int64), np.zeros(banks),
+    )  # fmt: skip
+
+
+@inner()
+def act(s: Switches, plan: Plan, work: Work, m: Moves, k: int, hour: float) -> bool:
+    """Let the controls of a lane with the shortest delay act.
 
     Parameters
     ----------
-    sections : ndarray of int, shape (n_capacitor, LANES)
-        Connected sections; changed in place, as the ratios in ``work`` are.
-    opened : ndarray of bool, shape (n_capacitor, LANES)
-        Which have been switched off in this search.
-    hours : ndarray, shape (LANES,)
+    m : Moves
+        Changed in place, as the ratios in ``work`` are.
+    k : int
+        The lane.
+    hour : float
         Time of day. [h]
 
     Returns
     -------
-    ndarray of bool, shape (LANES,)
+    bool
         Whether anything was moved.
     """
-    moved = np.zeros(LANES, np.bool_)
-    want, turn = np.zeros(len(s.regulators.slot)), np.zeros(len(s.banks.mode), np.int64)
-    wait_s = np.zeros(len(turn))
-    for k in range(LANES):
-        first_s = _NEVER
-        for t in range(len(want)):
-            want[t] = _wants_tap(s.regulators, work, t, k)
-            if want[t] != 0.0:
-                first_s = min(first_s, s.regulators.delay_s[t])
-        for c in range(len(turn)):
-            turn[c] = _wants_section(s.banks, plan, work, c, k, sections[c, k], hours[k])
-            wait_s[c] = _wait_s(s.banks, c, turn[c], opened[c, k])
-            first_s = min(first_s, wait_s[c])
-        if first_s < _NEVER:
-            moved[k] = True
-            _move_taps(s.regulators, work, want, first_s + _SAME_S, k)
-            for c in range(len(turn)):
-                if wait_s[c] <= first_s + _SAME_S:
-                    sections[c, k] += turn[c]
-                    opened[c, k] = opened[c, k] or turn[c] < 0
-            _connect(s.banks, work, sections, k)
-    return moved
+    first_s = _NEVER
+    for t in range(len(m.want)):
+        m.want[t] = _wants_tap(s.regulators, work, t, k)
+        if m.want[t] != 0.0:
+            first_s = min(first_s, s.regulators.delay_s[t])
+    for c in range(len(m.turn)):
+        m.turn[c] = _wants_section(s.banks, plan, work, c, k, m.sections[c, k], hour)
+        m.wait_s[c] = _wait_s(s.banks, c, m.turn[c], m.opened[c, k])
+        first_s = min(first_s, m.wait_s[c])
+    if first_s == _NEVER:
+        return False
+    _move_taps(s.regulators, work, m.want, first_s + _SAME_S, k)
+    for c in range(len(m.turn)):
+        if m.wait_s[c] <= first_s + _SAME_S:
+            m.sections[c, k] += m.turn[c]
+            m.opened[c, k] = m.opened[c, k] or m.turn[c] < 0
+    connect(s.banks, work, m.sections, k)
+    return True
 
 
-@njit(cache=True)
+@inner()
 def _wait_s(s: Banks, c: int, turn: int, opened: bool) -> float:
     """Return how long a capacitor waits before it switches. [s]"""
     if turn == 0:
@@ -143,7 +156,7 @@ def _wait_s(s: Banks, c: int, turn: int, opened: bool) -> float:
     return float(s.on_s[c] + (s.dead_s[c] if opened else 0.0))
 
 
-@njit(cache=True)
+@inner()
 def _move_taps(s: Regulators, work: Work, want: Real, until_s: float, k: int) -> None:
     """Move the tap changers whose delay is over."""
     for t in range(len(want)):
@@ -153,53 +166,10 @@ def _move_taps(s: Regulators, work: Work, want: Real, until_s: float, k: int) ->
             work.tap_pu[slot, k], work.untap_pu[slot, k] = tap, 1.0 / tap
 
 
-@njit(cache=True)
-def _connect(s: Banks, work: Work, sections: Index, k: int) -> None:
+@inner()
+def connect(s: Banks, work: Work, sections: Index, k: int) -> None:
     """Set the reactive power of the capacitors of a lane."""
     for c in range(len(s.mode)):
         for n in range(s.first[c], s.first[c + 1]):
             work.q_var[s.element[n], k] = s.q_var[n] * sections[c, k]
             work.p_w[s.element[n], k] = s.p_w[n] * sections[c, k]
-
-
-@njit(cache=True)
-def settle(
-    s: Switches, plan: Plan, work: Work, sections: Index, hours: Real,
-    limits: tuple[float, int, int], history: Real,
-) -> tuple[Index, Real]:  # fmt: skip
-    """Solve, and let controls act, until nobody wants to.
-
-    Parameters
-    ----------
-    limits : (float, int, int)
-        Tolerance of the voltages [pu], most iterations, most actions.
-
-    Returns
-    -------
-    ndarray of int, shape (LANES,)
-        Solutions each lane took; -1: no voltages, -2: the controls hunt.
-    ndarray, shape (LANES,)
-        Greatest change of a voltage in its last iteration. [pu]
-    """
-    tolerance_pu, most, most_actions = limits
-    opened = np.zeros((len(s.banks.mode), LANES), np.bool_)
-    found = np.zeros(LANES, np.int64)
-    for k in range(LANES):
-        _connect(s.banks, work, sections, k)
-    for turn in range(most_actions + 1):
-        history[:] = 0.0
-        took = solve(plan, work, tolerance_pu, most, history)
-        moved = act(s, plan, work, sections, opened, hours)
-        for k in range(LANES):
-            if took[k] < 0:
-                found[k] = -1
-            elif moved[k]:
-                found[k] = -2
-            elif found[k] <= 0:
-                found[k] = turn + 1
-        if not moved.any():
-            break
-    done = 0
-    while done + 1 < most and history[done + 1].max() > 0.0:
-        done += 1
-    return found, history[done].copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import pi
+
 import pytest
 
 from gridmodel.ingest.read import read_any
@@ -61,6 +63,19 @@ def test_a_line_carries_its_current_and_a_transformer_its_power(flow):
     # at its first end: the load with the losses of cable and transformer
     assert loading["transformers", "t"] == pytest.approx(abs(flow.source_kva) / 200.0, rel=1e-4)
     assert loading["transformers", "t"] > 0.5
+
+
+def test_an_unloaded_cable_carries_its_charging_current(flow):
+    """At its first end: omega C U of its whole length."""
+    c_nf = tuple(tuple(300.0 * (i == j) for j in range(3)) for i in range(3))
+    cable = flow.network.with_(
+        impedances={"cable": {"c_nf_per_km": c_nf}},
+        lines={"rated": {"length_km": 20.0}},
+        consumers={"load": {"p_rated_kw": 0.0, "q_rated_kvar": 0.0}},
+    )
+    solved = solve_opendss(cable)
+    charging_a = 2 * pi * 60.0 * 300e-9 * 20.0 * abs(solved.v_v[1, 0])
+    assert loadings_pu(solved)["lines", "rated"] == pytest.approx(charging_a / 200.0, rel=3e-3)
 
 
 def test_what_has_no_rating_has_no_loading(flow):
