@@ -20,8 +20,6 @@ from gridmodel.network.network import Bus, Network
 from simulators.power_flow.fbs import Fbs
 
 TOLERANCE_PU = 1e-8
-#: Scenarios in a batch, eight of them to a year: their voltages fit into memory at hand.
-SIZE = 1095
 METHODS = ("iterative_current", "newton_raphson")
 #: Zero-sequence impedance of the lines, of the positive-sequence one.
 ZERO_OF_POSITIVE = 3.0
@@ -85,10 +83,7 @@ class Ours:
             name="tree",
             buses=tuple(Bus(name=f"b{k}", v_nominal_v=tree.v_v) for k in range(len(z) + 1)),
             energy_sources=(
-                EnergySource(
-                    name="grid", bus="b0", nodes=phases,
-                    v_nominal_v=phase_v if symmetric else tree.v_v,
-                ),
+                EnergySource(name="grid", bus="b0", nodes=phases, v_nominal_v=tree.v_v),
             ),
             impedances=tuple(
                 PerLengthPhaseImpedance(
@@ -202,8 +197,8 @@ def rivals(buses: int, symmetric: bool) -> tuple[Ours, Theirs]:
     return Ours(tree, symmetric), Theirs(tree, symmetric)
 
 
-def round_of(buses: int, symmetric: bool, batches: int) -> dict[str, float]:
-    """Return the times of one turn each over batches of `SIZE` scenarios, by method.
+def round_of(buses: int, symmetric: bool, size: int, batches: int) -> dict[str, float]:
+    """Return the times of one turn each over batches of some scenarios, by method.
 
     And under ``apart_pu`` how far the voltages are apart at most.
     """
@@ -213,7 +208,7 @@ def round_of(buses: int, symmetric: bool, batches: int) -> dict[str, float]:
     taken = dict.fromkeys(("ours", *METHODS), 0.0)
     apart_pu = 0.0
     for _ in range(batches):
-        scale = rng.uniform(0.3, 1.0, (len(ours.fbs.owners), SIZE))
+        scale = rng.uniform(0.3, 1.0, (len(ours.fbs.owners), size))
         update = theirs.update(scale)
         taken["ours"] += ours.time_s(scale)
         assert ours.answer.converged.all()

@@ -69,7 +69,7 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
     ),
     "batch": (
         ("network", "network", "{}"),
-        ("scenarios", "scenarios", "{:,}"),
+        ("batches", "batches", "{}"),
         ("ours_us", "sweep [us]", "{:,.2f}"),
         *((f"{name}_us", f"power-grid-model, {name} [us]", "{:,.1f}") for name in METHODS),
         ("ratio", "sweep is times the better", "{:.1f}"),

@@ -62,7 +62,7 @@ class RowType(types.Type):
     """The type of a row, in numba's terms."""
 
     def __init__(self) -> None:
-        super().__init__(name="Row")  # type: ignore[no-untyped-call, unused-ignore]
+        super().__init__(name="Row")
 
 
 ROW: Any = RowType()
@@ -71,7 +71,7 @@ ROW: Any = RowType()
 @register_model(RowType)
 class _RowModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: RowType) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _spread(builder: Any, value: Any) -> Any:
