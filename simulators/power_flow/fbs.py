@@ -16,9 +16,10 @@ from simulators.power_flow.curves import Curves, curves_of, steepest_per_pu
 from simulators.power_flow.iteration import solve, unloaded
 from simulators.power_flow.lanes import Found, Given
 from simulators.power_flow.load_law import injections_kva
+from simulators.power_flow.plan import plan_of, work_for
 from simulators.power_flow.result import PowerFlow, Trouble
 from simulators.power_flow.rows import LANES
-from simulators.power_flow.sweep import plan_of, sweep, work_for
+from simulators.power_flow.sweep import sweep
 from simulators.power_flow.switches import Switches, nothing, switches_of
 from simulators.power_flow.trouble import trouble
 

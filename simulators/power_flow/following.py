@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.power_flow.curves import Curves
+from simulators.power_flow.plan import Plan, Work
 from simulators.power_flow.rows import LANES, inner
-from simulators.power_flow.sweep import Plan, Work
 
 Real = NDArray[np.float64]
 

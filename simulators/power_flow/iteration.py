@@ -7,8 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simulators.power_flow.following import follow
+from simulators.power_flow.plan import Plan, Work
 from simulators.power_flow.rows import LANES, inlaid, inner
-from simulators.power_flow.sweep import Plan, Work, close, downwards, sweep
+from simulators.power_flow.sweep import close, downwards, sweep
 
 Real = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from simulators.power_flow.following import set_free
 from simulators.power_flow.iteration import give_up, hopeless, iterate
+from simulators.power_flow.plan import Plan, Work
 from simulators.power_flow.rows import LANES, inlaid, inner, put, put_at, take, take_at
-from simulators.power_flow.sweep import Plan, Work
 from simulators.power_flow.switches import Switches
 from simulators.power_flow.switching import Moves, act, connect, moves_of
 

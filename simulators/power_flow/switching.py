@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.power_flow.plan import Plan, Work
 from simulators.power_flow.rows import LANES, inner
-from simulators.power_flow.sweep import Plan, Work
 from simulators.power_flow.switches import Banks, Regulators, Switches
 
 Real = NDArray[np.float64]
