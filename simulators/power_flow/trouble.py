@@ -23,7 +23,7 @@ def trouble(
     compiled : Compiled
         The network.
     vm_pu : ndarray, shape (n_node,)
-        The voltages it came to. [pu]
+        The voltages of its first iteration, or, where controls hunt, of the last. [pu]
     code : int
         -1: no voltages, -2: the controls hunt.
     what : str
@@ -42,7 +42,7 @@ def trouble(
         )
         return Trouble(where, problem, advice, residuals_pu)
     last = f", the last change was {residuals_pu[-1]:.2g} pu" if residuals_pu else ""
-    problem = f"no solution; the voltage there came to {vm_pu[worst]:.3f} pu{last}."
+    problem = f"no solution; lowest is {vm_pu[worst]:.3f} pu there after one iteration{last}."
     advice = (
         "Usual causes: more load than the lines can carry, a wrong rated voltage, a length in "
         "the wrong unit, strong loops (the sweep is for radial and weakly meshed networks)."
