@@ -18,6 +18,9 @@ from pydantic import Field
 from gridmodel.errors import FederateError
 from gridmodel.settings import Settings
 
+#: The longest time in which nobody looks whether the run is to end. [s]
+_NAP_S = 0.5
+
 
 class RealTimeConfig(Settings):
     """How a run keeps in step with the wall clock."""
@@ -50,6 +53,8 @@ class Pacer:
         Waits for some seconds.
     clock : callable
         Monotonic seconds.
+    stop : callable
+        Tells whether waiting is in vain, as the run is to end.
     """
 
     config: RealTimeConfig
@@ -57,6 +62,7 @@ class Pacer:
     slowest: Callable[[], str]
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    stop: Callable[[], bool] = lambda: False
     at_us: int = 0
     _late_s: list[float] = field(default_factory=list)
     _blame: dict[str, int] = field(default_factory=dict)
@@ -77,7 +83,9 @@ class Pacer:
         self.at_us = t_us
         due_s = self._zero_s + (t_us - self.start_us) * 1e-6 * config.factor
         while (left_s := due_s - self.clock()) > 0.0:
-            self.sleep(left_s)
+            if self.stop():
+                return
+            self.sleep(min(left_s, _NAP_S))
         late_s = -left_s
         self._late_s.append(late_s)
         culprit = self.slowest()

@@ -187,7 +187,13 @@ class _Runner:
         gc.freeze()  # what was built lives as long as the run: do not look through it again
         self._begin_s = time.perf_counter()
         if self._real_time is not None and self._profile is not None:
-            self._pacer = Pacer(self._real_time, start_us, self._profile.slowest, self._sleep)
+            self._pacer = Pacer(
+                self._real_time,
+                start_us,
+                self._profile.slowest,
+                self._sleep,
+                stop=lambda: interrupt.asked,
+            )
         code, reason = self._drive(engine, interrupt)
         wall_s = time.perf_counter() - self._begin_s
         gc.unfreeze()
@@ -262,7 +268,7 @@ class _Runner:
             if interrupt.asked:
                 return False
             self._look_around(engine, t_us)
-            return True
+            return not interrupt.asked
 
         try:
             if "watch" in engine.by_itself or sys.gettrace() is not None:  # or a debugger does
@@ -306,10 +312,10 @@ class _Runner:
         )
 
     def _sleep(self, wait_s: float) -> None:
-        """Wait in slices, so that a long pause is no stall."""
+        """Wait, and tell the watchdog that this is no stall."""
         self._beats += 1
         begin_s = time.perf_counter()
-        time.sleep(min(wait_s, 0.5))
+        time.sleep(wait_s)
         if self._profile is not None and self._pacer is not None:
             self._profile.waited(PACE, begin_s, time.perf_counter(), self._pacer.at_us)
 

@@ -65,7 +65,9 @@ class OnHelics:
     @property
     def now_us(self) -> int:
         """The instant all partitions have come to. [us]"""
-        return self._ended_us if self._ended_us is not None else int(self._page[1:, 0].min())
+        return (
+            self._ended_us if self._ended_us is not None else int(self._page[1:, part.NOW_US].min())
+        )
 
     @property
     def instants(self) -> int:
@@ -80,21 +82,21 @@ class OnHelics:
     def run(self, until_us: int, between: Between) -> bool:
         """Run all partitions to the end."""
         self._start(until_us)
-        stopped_s: float | None = None
+        asked_s = 0.0
         counts, since_s = self._page.copy(), time.monotonic()
         stall_s = self._job.scenario.config.stall_timeout_s
         while any(child.poll() is None for child in self._children.values()):
             time.sleep(_POLL_S)
             self._look_for_the_dead()
             self._join_snapshots()
-            if stopped_s is not None:
-                self._let_go(stopped_s)
+            if asked_s:
+                self._stop_all(asked_s)
                 continue
             if not between(self.now_us):
                 if (self._page[1:, part.STEPPING] == part.STARTING).all():
                     return False
-                stopped_s = time.monotonic()
-                self._page[0][0] = 1
+                asked_s = time.monotonic()
+                self._page[0][part.ASKED] = 1
             # One that has ended is no progress: HELICS may have let it go, seconds after another
             # had stopped.
             going = self._page[:, part.STEPPING] != part.OVER
@@ -102,16 +104,22 @@ class OnHelics:
                 counts, since_s = self._page.copy(), time.monotonic()
             elif time.monotonic() - since_s > stall_s:
                 raise self._stalled(stall_s)
-        if stopped_s is not None:
+        if asked_s:
             return False
         self._look_for_the_dead()
         self._join_snapshots()
         self._ended_us = until_us
         return True
 
-    def _let_go(self, stopped_s: float) -> None:
-        """Free a partition that waits for one that has stopped already."""
-        if time.monotonic() - stopped_s > _GRACE_S and self._broker is not None:
+    def _stop_all(self, asked_s: float) -> None:
+        """Say where all partitions stop; in the end free who waits for one that has stopped.
+
+        By now, each has told the instant it runs, or waits to hear where to stop.
+        """
+        stop = self._page[0]
+        if not stop[part.STOP_US]:
+            stop[part.STOP_US] = self._page[1:, part.NOW_US].max() + 1
+        if time.monotonic() - asked_s > _GRACE_S and self._broker is not None:
             self._broker.fail(part.STOPPED, "interrupted")
 
     def _start(self, until_us: int) -> None:
@@ -165,7 +173,7 @@ class OnHelics:
                 continue
             raise self._verdict(name, code)
         abandoned = all(c.poll() == part.ABANDONED for c in self._children.values())
-        if abandoned and not self._page[0][0]:
+        if abandoned and not self._page[0][part.ASKED]:
             reasons = {self._report(name).get("reason", "") for name in self._names}
             raise FederateError("helics", self.now_us, "; ".join(sorted(reasons)))
 

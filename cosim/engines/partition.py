@@ -13,6 +13,7 @@ What a partition says carries its signals and messages along.
 from __future__ import annotations
 
 import marshal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heappop
@@ -62,7 +63,8 @@ class Hooks:
     Parameters
     ----------
     between : callable
-        Called with each instant before it is run here; a false answer stops there.
+        Called with each instant before it is run here; a false answer stops there, or after that
+        instant if messages cross, so that all partitions can agree on it.
     barrier_us : callable
         Tells the next instant before which all partitions meet. [us]
     at_barrier : callable
@@ -118,6 +120,8 @@ class Partition(InProcess):
         self.in_rounds = any(crossing.message_links for crossing in ways.values())
         #: In rounds, blocks wait here for the plan they go with.
         self._waiting: dict[str, bytes] = {}
+        #: In rounds, the first turn that is not run any more.
+        self._stop_key = sys.maxsize
 
     def run_turns(self, until_us: int, hooks: Hooks) -> bool:
         """Run all instants before ``until_us``, turn by granted turn.
@@ -134,7 +138,7 @@ class Partition(InProcess):
         bool
             Whether the end was reached.
         """
-        instant, key, stop = -1, 0, False
+        instant, key = -1, 0
         while True:
             barrier = hooks.barrier_us()
             end_us = until_us if barrier is None else min(until_us, barrier)
@@ -143,8 +147,9 @@ class Partition(InProcess):
             turn = self._next_turn(end_us)
             want = end_key if turn is None else key_of(*turn)
             if self.in_rounds:
-                key, stop = self._round(key, want, stop)
-                if stop:
+                key = self._round(key, want)
+                if key >= self._stop_key and key != end_key:
+                    self.now_us = key // (2 * LEVELS) - 1
                     return False
                 turn = self._next_turn(end_us)
                 want = end_key if turn is None else key_of(*turn)
@@ -161,35 +166,41 @@ class Partition(InProcess):
                 t_us, level = turn
                 if t_us != instant:
                     self.now_us = t_us
-                    stop = not hooks.between(t_us)
-                    if stop:
+                    if not hooks.between(t_us):
                         if not self.in_rounds:
                             return False
-                        continue  # tell the others first
+                        self._stop_key = min(self._stop_key, key_of(t_us + 1, 0))
                     instant = t_us
                     self.instants += 1
                 self._run_level(t_us, level)
 
-    def _round(self, key: int, want: int, stop: bool) -> tuple[int, bool]:
-        """Tell the others what comes next here; return the first turn of all, or a stop."""
+    def next_us(self, until_us: int) -> int:
+        """Return the next instant of a member here, at most ``until_us``. [us]"""
+        turn = self._next_turn(until_us)
+        return until_us if turn is None else turn[0]
+
+    def _round(self, key: int, want: int) -> int:
+        """Tell the others what comes next here, and where to stop; return the first turn of all."""
         for letters in self._post_box.values():
             for target, _, arrival, *_ in letters:
                 want = min(want, key_of(arrival, self.federation[target].level))
         plans = {}
         for to in self._others:
             post, block = self._post_box.get(to, []), self._waiting.pop(to, b"")
-            plans[to] = marshal.dumps((want, stop, pack_letters(post) if post else b"", block))
+            plans[to] = marshal.dumps(
+                (want, self._stop_key, pack_letters(post) if post else b"", block)
+            )
             post.clear()
         self._border.announce(plans)
         self._border.request(key + 1)
         for origin, plan in self._border.plans().items():
             their_want, their_stop, data, block = marshal.loads(plan)
-            want, stop = min(want, their_want), stop or their_stop
+            want, self._stop_key = min(want, their_want), min(self._stop_key, their_stop)
             if block:
                 self._in[origin].decode(block)
             for target, port, arrival, sender, sequence, message in unpack_letters(data):
                 self.deliver(self.desk(target), arrival, sender, sequence, port, message)
-        return want, stop
+        return want
 
     def _take_in(self, blocks: Mapping[str, bytes]) -> None:
         """Put the signals that came into their slots."""

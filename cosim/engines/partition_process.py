@@ -39,6 +39,8 @@ DONE, FAILED, ABANDONED, STOPPED = 0, 3, 4, 130
 #: Columns of the shared page, one row a partition; row 0 is the parent's.
 NOW_US, STEPS, STEPPING, INSTANTS = range(4)
 COLUMNS = 4
+#: Columns of the parent's row: whether the run is to stop, and the first instant not run then.
+ASKED, STOP_US = range(2)
 #: What `STEPPING` says besides a federate's index.
 STARTING, WAITING, OVER = -3, -1, -2
 
@@ -142,6 +144,7 @@ class PartitionProcess:
             recorder.take_over(Path(job.earlier), job.at_us)
             self._next_snapshot_us = _after(job.at_us, job.snapshot_every_us)
         code, reason = self._drive(partition, border)
+        self._mine[NOW_US] = partition.now_us
         self._mine[INSTANTS], self._mine[STEPS] = partition.instants, partition.steps
         self._mine[STEPPING] = OVER
         try:
@@ -160,7 +163,9 @@ class PartitionProcess:
             border.agree(digest_of(self._scenario))
             if self._job.real_time is not None and self._profile is not None:
                 config = RealTimeConfig(**self._job.real_time)
-                self._pacer = Pacer(config, self._job.at_us, self._profile.slowest)
+                self._pacer = Pacer(
+                    config, self._job.at_us, self._profile.slowest, stop=self._is_asked
+                )
             hooks = Hooks(
                 lambda t_us: self._between(partition, t_us),
                 lambda: self._next_snapshot_us,
@@ -182,6 +187,8 @@ class PartitionProcess:
             border.fail(FAILED, str(error))
             return FAILED, str(error)
         except BorderError as error:
+            if self._is_asked():
+                partition.now_us = partition.next_us(self._job.until_us)
             return ABANDONED, str(error)
         except OSError as error:
             reason = str(record_error(error))
@@ -200,7 +207,18 @@ class PartitionProcess:
         mine[NOW_US], mine[INSTANTS], mine[STEPS] = t_us, partition.instants, partition.steps
         if self._pacer is not None:
             self._pacer.wait(t_us)
-        return not (self._parents[0] or self._stop())
+        if not self._is_asked():
+            return True
+        return not (partition.in_rounds or self._stop()) and t_us < self._stop_us()
+
+    def _is_asked(self) -> bool:
+        return bool(self._parents[ASKED]) or self._stop()
+
+    def _stop_us(self) -> int:
+        """Wait for the instant on which the parent stops all partitions. [us]"""
+        while not (stop_us := int(self._parents[STOP_US])):
+            time.sleep(0.001)
+        return stop_us
 
     def _meet(self, partition: Partition, t_us: int) -> None:
         """Save this part of a snapshot."""

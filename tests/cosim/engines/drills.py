@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -80,6 +81,12 @@ stamped = tests.cosim.engines.stamped:Stamped
 def ring(fault: str = "", hours: float = 0.1, stall_s: float = 30.0) -> str:
     """Return a scenario of two parts, one of which commits a fault."""
     return RING.replace("FAULT", fault).replace("HOURS", f"{hours}").replace("STALL", f"{stall_s}")
+
+
+def quiet_ring(hours: float) -> str:
+    """Return a scenario of two parts with signals alone, so partitions do not go in rounds."""
+    text = re.sub(r"\n    (hears|says|answers):.*", "", ring(hours=hours))
+    return re.sub(r"\n  - .*\.out -> .*", "", text)
 
 
 def drill(how: str) -> str:

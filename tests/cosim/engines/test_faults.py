@@ -22,7 +22,7 @@ import pytest
 
 from cosim import run_folder
 from cosim.run import DONE, FAILED, INTERRUPTED
-from tests.cosim.engines.drills import Drill, Outcome, drill, foreign, listening, ring
+from tests.cosim.engines.drills import Drill, Outcome, drill, foreign, listening, quiet_ring, ring
 from tests.cosim.engines.test_on_helics import assert_same_bytes
 
 pytest.importorskip("helics")
@@ -261,10 +261,12 @@ def reference(folder: Path, hours: float = 10.0) -> Path:
 @every_engine
 def test_an_interrupt_at_any_instant_ends_the_run_whole(tmp_path, engine):
     chance = random.Random(engine)
-    for number, after_s in enumerate((0.0, chance.uniform(0.0, 0.3), chance.uniform(0.3, 3.0))):
+    late_s = chance.uniform(0.3, 3.0)
+    plan = [(0.0, ring), (chance.uniform(0.0, 0.3), ring), (late_s, ring), (late_s, quiet_ring)]
+    for number, (after_s, text) in enumerate(plan):
         folder = tmp_path / str(number)
         folder.mkdir()
-        run = Drill(folder, ring(hours=100.0), engine)
+        run = Drill(folder, text(hours=100.0), engine)
         while run.folder is None and run.process.poll() is None:
             time.sleep(0.002)
         time.sleep(after_s)
@@ -279,6 +281,20 @@ def test_an_interrupt_at_any_instant_ends_the_run_whole(tmp_path, engine):
         assert not (outcome.folder / "live").exists()
         for name in "ab" if t_us else "":  # or there may be no table yet
             assert times(outcome.folder, name)[-1] < t_us <= times(outcome.folder, name)[-1] + S
+
+
+@every_engine
+@pytest.mark.parametrize("text", [ring, quiet_ring])
+def test_an_interrupt_ends_a_run_that_waits_for_the_clock(tmp_path, engine, text):
+    run = Drill(tmp_path, text(hours=100.0), engine, "--real-time", "1000")
+    while run.folder is None and run.process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(3.0)
+    run.process.send_signal(signal.SIGINT)
+    begun_s = time.monotonic()
+    outcome = run.outcome()
+    assert time.monotonic() - begun_s < limit_s()
+    assert (outcome.code, outcome.left) == (INTERRUPTED, []), outcome.said
 
 
 @every_engine
