@@ -79,6 +79,15 @@ def _at(intake: Intake, key: str, record: Record) -> dict[str, Any]:
     return {"bus": bus, "nodes": nodes, "connection": connection, "v_rated_v": v_rated_v}
 
 
+def _generating_at(intake: Intake, key: str, record: Record) -> dict[str, Any]:
+    """Return where a generator is connected; between two phases it is a delta, however written."""
+    fields = _at(intake, key, record)
+    nodes = fields["nodes"]
+    if len(nodes) == 2 and set(nodes) <= set("ABC"):
+        fields["connection"] = "delta"
+    return fields
+
+
 def _profile(intake: Intake, key: str, record: Record) -> str:
     """Return the name of the yearly, else the daily, else the duty shape."""
     names = [str(record[kind]).lower() for kind in ("Yearly", "Daily", "Duty") if record[kind]]
@@ -220,7 +229,7 @@ def read_machines(intake: Intake) -> tuple[RotatingMachine, ...]:
         made = intake.make(
             RotatingMachine,
             key,
-            **_at(intake, key, record),
+            **_generating_at(intake, key, record),
             p_kw=float(record["kW"]),
             q_kvar=float(record["kvar"]),
             v_set_pu=float(record["Vpu"]) if holds else None,
@@ -247,7 +256,7 @@ def read_inverters(
             made = intake.make(
                 PowerElectronicsConnection,
                 key,
-                **_at(intake, key, record),
+                **_generating_at(intake, key, record),
                 unit=intake.dump.tag(key, "unit")
                 or ("photovoltaic" if kind == "PVSystem" else "battery"),
                 s_kva=float(record["kVA"]),

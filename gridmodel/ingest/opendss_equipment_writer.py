@@ -68,6 +68,16 @@ def _at(one: Rated, names: Names) -> str:
     )
 
 
+def _generating_at(one: Rated, names: Names) -> str:
+    """Return where a generator is; a delta of one coil as a wye between two conductors.
+
+    It is the same, but OpenDSS gives a single-phase delta generator that is outside its band of
+    voltages a third of the admittance it gives any other (measured).
+    """
+    at = _at(one, names)
+    return at.replace("conn=delta", "conn=wye") if len(one.coils) == 1 else at
+
+
 def _shape(profile: str, names: Names) -> str:
     return f" yearly={names.of('loadshape', 'profiles', profile)}" if profile else ""
 
@@ -163,7 +173,7 @@ def _machine(one: RotatingMachine, names: Names) -> str:
         else " model=1"
     )
     return (
-        f"new generator.{names.of('generator', 'machines', one.name)} {_at(one, names)}"
+        f"new generator.{names.of('generator', 'machines', one.name)} {_generating_at(one, names)}"
         f" kw={number(one.p_kw)} kvar={number(one.q_kvar)}{reactive}"
         f" vminpu={number(one.v_min_pu)} vmaxpu={number(one.v_max_pu)}"
     )
@@ -184,13 +194,13 @@ def _inverter(
         facts = {} if one.unit == "battery" else {"unit": one.unit}
         facts |= {} if one.e_kwh else {"e_kwh": "0"}
         return (
-            f"new storage.{names.of('storage', 'inverters', one.name)} {_at(one, names)}{limits}"
+            f"new storage.{names.of('storage', 'inverters', one.name)} {_generating_at(one, names)}{limits}"
             f" kwrated={number(max(one.s_kva, abs(one.p_kw)))} kwhrated={number(stored)}"
             f" %stored=50 %reserve=0 %idlingkw=0 kw={number(one.p_kw)}{ends}{tag(facts)}"
         )
     facts = {} if one.unit == "photovoltaic" else {"unit": one.unit}
     return (
-        f"new pvsystem.{names.of('pvsystem', 'inverters', one.name)} {_at(one, names)}{limits}"
+        f"new pvsystem.{names.of('pvsystem', 'inverters', one.name)} {_generating_at(one, names)}{limits}"
         f" pmpp={number(one.p_kw)} irradiance=1{ends}{tag(facts)}"
     )
 

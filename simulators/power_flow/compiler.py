@@ -210,9 +210,12 @@ class _Compiler:
             y = self._hide(y, keys, len(loose))
         f = len(fed)
         floating = floats(y[f:, f:])
-        if not floating and self._floating.isdisjoint(self._node[key] for key in fed):
-            y += np.diag(self._leakage_s(piece.bank, [*fed, *far]))
         sources = [self._node[key] for key in fed]
+        leakage = self._leakage_s(piece.bank, [*fed, *far])
+        if not self._floating.isdisjoint(sources):
+            leakage[:] = 0.0
+        if not floating:
+            y += np.diag(leakage)
         tap_from = [slot_of.get(key, -1) for key in fed]
         nothing = np.zeros((len(far), len(far)), complex)
         branch = Branch(piece.name, sources, 0, len(far), nothing, tap_from=tap_from, y=y)
@@ -223,24 +226,26 @@ class _Compiler:
             branch.floating = True
             self._floating.update(own)
             self._shunts.add(own, np.diag(self._leakage_s(piece.bank, far)))
+            self._shunts.add(sources, np.diag(leakage[:f]))
         self._patch_hidden(len(loose), sources, own)
 
     def _leakage_s(self, bank: tuple[PowerTransformer, ...], keys: list[At]) -> Complex:
-        """Return what ties terminals to the earth (antifloat); a star point twice as much. [S]
+        """Return what ties terminals to the earth (antifloat): half of a coil at each end. [S]
 
-        So does OpenDSS, measured: it decides how an open delta floats.
+        A star point has half of one more, as OpenDSS's primitive matrices do (measured for
+        one, two and three phases): it decides how an open delta floats.
         """
         leakage = np.zeros(len(keys), complex)
+        place = {key: k for k, key in enumerate(keys)}
         for transformer in bank:
             for k, end in enumerate(transformer.ends):
                 each = end.s_kva * 1e3 / end.coil_count / end.coil_v**2
-                shares = (1.0, 2.0 if end.connection == "wye" else 1.0)
-                for coil in transformer.end_coils(k):
-                    for node, share in zip(coil, shares, strict=True):
-                        for key in keys_of(self._at, end.bus, node):
-                            if key in keys:
-                                part = -0.5e-6j * share * transformer.antifloat_ppm * each
-                                leakage[keys.index(key)] += part
+                terminals = [node for coil in transformer.end_coils(k) for node in coil]
+                if end.connection == "wye":
+                    terminals.append(end.nodes[-1])
+                for key in keys_of(self._at, end.bus, terminals):
+                    if key in place:
+                        leakage[place[key]] -= 0.5e-6j * transformer.antifloat_ppm * each
         return leakage
 
     def _hide(self, y: Complex, keys: list[At], loose: int) -> Complex:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.network.element import NODES
 from gridmodel.network.network import Network
 from simulators.power_flow import lanes
 from simulators.power_flow.compiled import Compiled
@@ -326,7 +327,7 @@ class Fbs:
             present,
             code > 0,
             max(code, 0),
-            complex(source_kva + net_kva.sum()),
+            complex(source_kva + net_kva.sum() - _earthed_kva(compiled.network, by_bus)),
             source_kva,
             fixed | {f"{name}.{k + 1}": float(tap) for (name, k), tap in taps},
             {c.name: c.sections_on for c in compiled.network.capacitors} | dict(sections),
@@ -343,6 +344,15 @@ class Fbs:
                 fed = slice(c.to_first[b], c.to_first[b] + c.to_count[b])
                 total += complex(np.sum(v[fed] * np.conj(j[fed])) / 1e3)
         return total
+
+
+def _earthed_kva(network: Network, v_v: Complex) -> complex:
+    """Return what earthings take, from voltages by bus and conductor. [kW, kvar]"""
+    total = 0j
+    for earth in network.groundings:
+        v = v_v[network.bus_index[earth.bus], NODES.index(earth.node)]
+        total += abs(v) ** 2 / np.conj(complex(earth.r_ohm, earth.x_ohm) or 1e-6) / 1e3
+    return complex(total)
 
 
 def _complex(re: Real, im: Real) -> Complex:

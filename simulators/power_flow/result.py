@@ -59,7 +59,8 @@ class PowerFlow:
     iterations : int
         How many it took.
     losses_kva : complex
-        Losses of all lines and transformers. [kW, kvar]
+        Losses of all lines and transformers; what earthings and capacitors take is drawn, not
+        lost, as OpenDSS counts it. [kW, kvar]
     source_kva : complex
         Power the sources deliver. [kW, kvar]
     taps_pu : mapping

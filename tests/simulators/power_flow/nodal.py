@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridmodel.network.conductors import Conductor
-from gridmodel.network.element import NODES
+from gridmodel.network.element import NODES, coils
 from gridmodel.network.equipment import LoadResponseCharacteristic, Rated
 from simulators.power_flow.primitive import transformer_y_s
 from simulators.power_flow.result import PowerFlow
@@ -88,8 +88,11 @@ class Nodal:
             ]
             y = transformer_y_s(one, list(keys), taps)
             for end in one.ends:
+                # OpenDSS's primitive matrix: half of a coil at each end, a star point one half more.
                 leak = -0.5e-6j * one.antifloat_ppm * end.s_kva * 1e3 / end.coil_count
-                for node in end.nodes.replace("0", ""):
+                star = end.nodes[-1] if end.connection == "wye" else ""
+                ends = "".join(a + b for a, b in coils(end.nodes, end.connection)) + star
+                for node in ends.replace("0", ""):
                     at = list(keys).index((end.bus, node))
                     y[at, at] += leak / end.coil_v**2
             self._put([self.at[key] for key in keys], y)
@@ -106,7 +109,7 @@ class Nodal:
         for earth in net.groundings:
             if (earth.bus, earth.node) in self.at:
                 y = 1.0 / (complex(earth.r_ohm, earth.x_ohm) or 1e-6)
-                self._put([self.at[earth.bus, earth.node]], np.array([[y]]))
+                self._put([self.at[earth.bus, earth.node]], np.array([[y]]), branch=False)
         for bank in net.capacitors:
             on = flow.sections_on[bank.name] / bank.section_count
             for pair in self._coils(bank):
@@ -146,6 +149,21 @@ class Nodal:
                     i_a[b] -= current
                 total += s_va
         return i_a, total
+
+    def shunts_va(self, flow: PowerFlow, v_v: Complex) -> complex:
+        """Return the power that capacitors and earthings draw. [VA]"""
+        total = 0j
+        for bank in self.network.capacitors:
+            on = flow.sections_on[bank.name] / bank.section_count
+            for a, b in self._coils(bank):
+                share = abs(v_v[a] - (v_v[b] if b >= 0 else 0.0)) ** 2 / bank.coil_v**2
+                each = complex(bank.g_kw, -bank.q_kvar) * 1e3 * on / len(bank.coils)
+                total += each * share
+        for earth in self.network.groundings:
+            if (earth.bus, earth.node) in self.at:
+                z = complex(earth.r_ohm, earth.x_ohm) or 1e-6
+                total += abs(v_v[self.at[earth.bus, earth.node]]) ** 2 / np.conj(z)
+        return total
 
     @property
     def condition(self) -> float:

@@ -74,15 +74,7 @@ def test_a_neutral_has_opendss_voltage_wherever_it_is_earthed(earthings: Earthin
     assert theirs.converged
     base = np.array([bus.v_nominal_v for bus in network.buses])[:, None] / 3**0.5
     np.testing.assert_allclose(ours.v_v / base, theirs.v_v / base, rtol=0.0, atol=1e-6)
-    # OpenDSS counts lines and transformers alone, the sweep what the earthings take as well.
-    row = network.bus_index
-    earth_kw = sum(
-        abs(theirs.v_v[row[bus], "ABCN".index(node)]) ** 2 / r_ohm / 1e3
-        for bus, node, r_ohm in earthings
-        if r_ohm
-    )
-    expected = pytest.approx(theirs.losses_kva.real + earth_kw, rel=1e-4)
-    assert ours.losses_kva.real == expected
+    assert ours.losses_kva.real == pytest.approx(theirs.losses_kva.real, rel=1e-4)
 
 
 def test_an_earthing_at_the_end_takes_current_out_of_the_neutral() -> None:
