@@ -13,7 +13,7 @@ from cosim.cli.console import err, out
 from cosim.cli.dist_compare import UNSOLVED, compare_command
 from cosim.cli.dist_draw import draw_command
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, net_path, read_net
-from cosim.cli.dist_tables import print_flow, print_troubles
+from cosim.cli.dist_tables import print_flow, print_idle, print_troubles
 from gridmodel.errors import Fault
 from gridmodel.ingest.formats import BY_SUFFIX, WRITABLE, Notices
 from gridmodel.ingest.write import faults_of_target, write_any
@@ -110,4 +110,6 @@ def pf_command(  # noqa: PLR0913  one option each
         print_flow(flow, (v_min_pu, v_max_pu), every, controls and SOLVERS[solver].moves_taps)
     if flow.troubles:
         print_troubles(flow)
+    if flow.idle:
+        print_idle(flow)
     raise typer.Exit(0 if flow.converged else UNSOLVED)

@@ -144,6 +144,13 @@ def print_troubles(flow: PowerFlow) -> None:
         _print_trouble(trouble)
 
 
+def print_idle(flow: PowerFlow) -> None:
+    """Print what takes no part, as no source reaches all its nodes."""
+    names, more = ", ".join(flow.idle[:10]), len(flow.idle) - 10
+    rest = f" and {more} more" if more > 0 else ""
+    err.print(f"[yellow]without supply, left out:[/] {escape(names)}{rest}", soft_wrap=True)
+
+
 def _print_trouble(trouble: Trouble) -> None:
     err.print(
         f"  [cyan]{escape(trouble.where)}[/]: {escape(trouble.problem)} "

@@ -42,6 +42,7 @@ def check(network: Network, where: str = "") -> None:
             *_phases(network, where),
             *_taps(network, where),
             *_measured(network, where),
+            *_stiff(network, where),
             *_graph(network, where),
         ]
         faults += _windings(network, where)
@@ -109,6 +110,20 @@ def _controlled(
     for inverter in network.inverters:
         if inverter.control:
             yield inverter, "control", inverter.control, curves
+
+
+def _stiff(network: Network, where: str) -> Iterator[Fault]:
+    """Yield sources without impedance at one node: what each of them gives is not determined."""
+    first: dict[tuple[str, str], str] = {}
+    for source in network.energy_sources:
+        if any((source.r1_ohm, source.x1_ohm, source.r0_ohm, source.x0_ohm)):
+            continue
+        for node in source.nodes:
+            other = first.setdefault((source.bus, node), source.name)
+            if other != source.name:
+                problem = f"has no impedance and shares bus '{source.bus}' with '{other}'."
+                yield Fault(_at(source, where), source.name, problem, "Give one an impedance.")
+                break
 
 
 def _phases(network: Network, where: str) -> Iterator[Fault]:

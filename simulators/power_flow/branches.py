@@ -31,6 +31,8 @@ class Branch:
     y: Complex | None = None
     #: Nothing above it ties its nodes to the earth.
     floating: bool = False
+    #: Of sources: the admittance at their nodes that `fold` took into them. [S]
+    shunt: Complex | None = None
 
 
 @dataclass
@@ -69,8 +71,7 @@ def fold(branches: Sequence[Branch], shunts: Shunts, tap_to: Sequence[int]) -> N
         else:
             weak = np.abs(branch.z @ y).sum(axis=1).max() < _STRONG_PU
             earthed = not shunts.earthed.isdisjoint(nodes)
-            folded = bool(pairs) and min(branch.sources) >= 0
-            folded = folded and (branch.floating or earthed or not weak)
+            folded = bool(pairs) and (branch.floating or earthed or not weak)
             if folded:
                 _fold_line(branch, y, shunts)
                 shunts.earthed.update(branch.sources if earthed else ())
@@ -84,7 +85,10 @@ def _fold_line(branch: Branch, y: Complex, shunts: Shunts) -> None:
     branch.m = np.linalg.inv(one + branch.z @ y)
     branch.z = branch.m @ branch.z
     branch.n = one - y @ branch.z
-    shunts.add(branch.sources, y @ branch.m)
+    if min(branch.sources) >= 0:
+        shunts.add(branch.sources, y @ branch.m)
+    else:
+        branch.shunt = y
 
 
 def _transform(branch: Branch, shunt: Complex, shunts: Shunts) -> None:

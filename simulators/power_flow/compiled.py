@@ -166,6 +166,8 @@ class Compiled:
         Star points that only a transformer touches.
     branch_name : tuple of str
         What each branch is made of, for messages.
+    source_shunt : mapping of int to ndarray
+        By branch, admittance at the source's own bus that is solved with the source. [S]
     idle : tuple of str
         Elements that carry no current: no source reaches them.
     node : mapping
@@ -199,6 +201,7 @@ class Compiled:
     loops: tuple[Loop, ...]
     hidden: tuple[Hidden, ...]
     branch_name: tuple[str, ...]
+    source_shunt: Mapping[int, Complex]
     idle: tuple[str, ...]
     node: Mapping[tuple[int, int], int] = field(repr=False)
 

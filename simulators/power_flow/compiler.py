@@ -340,6 +340,7 @@ class _Compiler:
             loops=tuple(self._loops),
             hidden=tuple(self._hidden),
             branch_name=tuple(b.name for b in branches),
+            source_shunt={k: b.shunt for k, b in enumerate(branches) if b.shunt is not None},
             idle=tuple(self._idle),
             node=self._node,
         )

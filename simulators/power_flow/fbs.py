@@ -332,6 +332,7 @@ class Fbs:
             fixed | {f"{name}.{k + 1}": float(tap) for (name, k), tap in taps},
             {c.name: c.sections_on for c in compiled.network.capacitors} | dict(sections),
             answer.troubles,
+            compiled.idle,
         )
 
     def _source_kva(self, v: Complex) -> complex:
@@ -342,7 +343,8 @@ class Fbs:
             fixed = c.from_node[c.from_first[b]]
             if fixed < 0 and c.fixed_v[-1 - fixed] != 0.0:
                 fed = slice(c.to_first[b], c.to_first[b] + c.to_count[b])
-                total += complex(np.sum(v[fed] * np.conj(j[fed])) / 1e3)
+                drawn = j[fed] + c.source_shunt[b] @ v[fed] if b in c.source_shunt else j[fed]
+                total += complex(np.sum(v[fed] * np.conj(drawn)) / 1e3)
         return total
 
 

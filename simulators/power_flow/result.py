@@ -69,6 +69,8 @@ class PowerFlow:
         Connected sections of each capacitor.
     troubles : tuple of Trouble
         Why there is no solution, or none of a part of the network.
+    idle : tuple of str
+        Elements that carry no current, as no source reaches all their nodes; the sweep tells.
     """
 
     network: Network
@@ -82,6 +84,7 @@ class PowerFlow:
     taps_pu: Mapping[str, float] = field(default_factory=dict)
     sections_on: Mapping[str, int] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def vm_pu(self) -> NDArray[np.float64]:

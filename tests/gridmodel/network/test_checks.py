@@ -157,6 +157,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"transformers": (transformer(tap_pu=1.2),)}, "station.ends[1]", "stands at 1.2"
     ),
     "no source": ({"energy_sources": ()}, "energy_sources", "there is none"),
+    "two sources without impedance at one bus": (
+        {"energy_sources": tuple(EnergySource(
+            name=name, bus="a", v_nominal_v=1e4, r1_ohm=0.0, x1_ohm=0.0, r0_ohm=0.0, x0_ohm=0.0
+        ) for name in ("grid", "other"))},
+        "other", "shares bus 'a' with 'grid'",
+    ),
     "a loop where there is none": (
         {"radial": True, "lines": (line("street", "b", "c"), line("lane", "c", "b"))},
         "radial", "'lane' closes a loop",
