@@ -15,7 +15,7 @@ from simulators.power_flow.compiled import Compiled
 from simulators.power_flow.compiler import compile_network
 from simulators.power_flow.curves import Curves, curves_of, steepest_per_pu
 from simulators.power_flow.iteration import solve, unloaded
-from simulators.power_flow.lanes import Found, Given
+from simulators.power_flow.lanes import Found, Given, some_of
 from simulators.power_flow.load_law import injections_kva
 from simulators.power_flow.plan import plan_of, work_for
 from simulators.power_flow.result import PowerFlow, Trouble
@@ -30,6 +30,9 @@ Real = NDArray[np.float64]
 #: Sweeps in which shunts settle without load.
 _SETTLE = 60
 _MOST_ITERATIONS, _MOST_ACTIONS = 200, 100
+#: Scenarios solved before their voltages are put where they belong: the rows of more than these
+#: are in more pages of memory than the processor looks up quickly.
+_AT_ONCE = 1024
 #: Scenarios without solution whose trouble is told, and the iterations told of each.
 MOST_TROUBLES, _MOST_RESIDUALS = 20, 50
 
@@ -204,11 +207,21 @@ class Fbs:
         most_iterations : int
             Most iterations of one solution.
         """
-        given, found = self._given(p_scale, q_scale, hour), self._found(p_scale.shape[1])
+        count = p_scale.shape[1]
+        given, whole = self._given(p_scale, q_scale, hour), self._found(count, 0)
         limits = (tolerance_pu, most_iterations, _MOST_ACTIONS)
-        taps = self.compiled.tap_pu
-        lanes.batch(self.switches, self.plan, self._work, given, taps, limits, found)
-        return self._batch(found, given, "scenario")
+        v_v: Complex = np.empty((self.compiled.node_count, count), np.complex128)
+        for first in range(0, count, _AT_ONCE):
+            some = slice(first, min(first + _AT_ONCE, count))
+            found = self._found(some.stop - first, self.compiled.node_count)
+            lanes.batch(
+                self.switches, self.plan, self._work, some_of(given, some), self.compiled.tap_pu,
+                limits, found,
+            )  # fmt: skip
+            v_v.real[:, some], v_v.imag[:, some] = found.v_re, found.v_im
+            for all_of_it, part in zip(whole[2:], found[2:], strict=True):
+                all_of_it[..., some] = part
+        return self._batch(v_v, whole, given, "scenario")
 
     def year(
         self,
@@ -231,7 +244,8 @@ class Fbs:
             As for `batch`, one column an hour.
         """
         count = p_scale.shape[1]
-        given, found = self._given(p_scale, q_scale, hour), self._found(count)
+        given = self._given(p_scale, q_scale, hour)
+        found = self._found(count, self.compiled.node_count)
         limits = (tolerance_pu, most_iterations, _MOST_ACTIONS)
         borders = np.linspace(0, count, LANES + 1).round().astype(np.int64)
         first, last = borders[:-1].copy(), borders[1:]
@@ -246,7 +260,7 @@ class Fbs:
             other = (np.abs(true_taps - taps) > 1e-9).any(axis=0) | (true_on != on).any(axis=0)
             taps, on = true_taps, true_on
             first = np.where(other, borders[:-1], last)
-        return self._batch(found, given, "hour")
+        return self._batch(_complex(found.v_re, found.v_im), found, given, "hour")
 
     def _given(self, p_scale: Real, q_scale: Real | None, hour: Real | None) -> Given:
         elements = self.compiled.elements
@@ -260,16 +274,15 @@ class Fbs:
             np.zeros(p.shape[1]) if hour is None else np.ascontiguousarray(hour, np.float64),
         )  # fmt: skip
 
-    def _found(self, count: int) -> Found:
-        shape = (self.compiled.node_count, count)
+    def _found(self, count: int, nodes: int) -> Found:
+        shape = (nodes, count)
         return Found(
             np.empty(shape), np.empty(shape), np.zeros(count, np.int64), np.empty(count),
             np.empty((len(self.compiled.taps), count)),
             np.zeros((len(self.switches.banks.mode), count), np.int64),
         )  # fmt: skip
 
-    def _batch(self, found: Found, given: Given, what: str) -> Batch:
-        v = _complex(found.v_re, found.v_im)
+    def _batch(self, v: Complex, found: Found, given: Given, what: str) -> Batch:
         troubles = []
         for k in np.flatnonzero(found.solutions <= 0)[:MOST_TROUBLES].tolist():
             vm = np.abs(v[:, k]) / self.compiled.base_v

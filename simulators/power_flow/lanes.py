@@ -41,6 +41,15 @@ class Given(NamedTuple):
     hour: Real  # time of day [h]
 
 
+def some_of(given: Given, some: slice) -> Given:
+    """Return some of the scenarios, in arrays of their own."""
+    p, q = given.scale_p, given.scale_q
+    own_p = np.ascontiguousarray(p[:, some])
+    own_q = own_p if q is p else np.ascontiguousarray(q[:, some])
+    hour = np.ascontiguousarray(given.hour[some])
+    return given._replace(scale_p=own_p, scale_q=own_q, hour=hour)
+
+
 class Found(NamedTuple):
     """What comes out, one column a scenario."""
 
