@@ -80,6 +80,7 @@ class _Case:
         self._space = space
         self._names: dict[int, str] = {}
         self._v: dict[int, float] = {}
+        self._isolated: set[int] = set()
 
     def read(self) -> Network:
         """Return the network."""
@@ -148,6 +149,7 @@ class _Case:
                 self.into.fault(f"bus {number}", given, "A positive voltage is needed.", where)
             if bus.at(k, "BUS_TYPE") == _ISOLATED:
                 self.into.note(f"bus {number}", "isolated (type 4): left out with its load", where)
+                self._isolated.add(number)
                 continue
             self._names[number] = texts[k] if texts else str(number)
             self._v[number] = bus.at(k, "BASE_KV") * 1e3
@@ -217,6 +219,9 @@ class _Case:
         if lacking:
             if branch.at(k, "BR_STATUS") <= 0.0:
                 self.into.note(what, "out of service and at no bus: left out", where)
+            elif all(number in self._isolated for number in lacking):
+                text = f"at bus {lacking[0]}, which is isolated (type 4): left out"
+                self.into.note(what, text, where)
             else:
                 self.into.fault(what, f"there is no bus {lacking[0]} in service.", "", where)
             return

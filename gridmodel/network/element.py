@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, MinLen
 from pydantic import Field
 
 from gridmodel.settings import Settings
@@ -26,7 +26,7 @@ Connection = Literal["wye", "delta"]
 class Element(Settings):
     """A named piece of equipment."""
 
-    name: str
+    name: Annotated[str, MinLen(1)]
     origin: str = Field("", description="where its data come from, file:line")
 
 

@@ -79,7 +79,9 @@ def solve_opendss(
         ),
         network,
     )
-    if not dss.Basic.NumCircuits():
+    try:
+        dss.Circuit.TotalPower()
+    except dss.DSSException:  # no circuit, or one it could not even set up
         return _nothing(network, troubles)
     return _answer(dss, network, script.names, troubles)
 

@@ -89,6 +89,14 @@ def test_generators_are_a_source_and_machines(tmp_path: Path) -> None:
     assert (machine.p_kw, machine.v_set_pu, machine.q_max_kvar) == (500.0, 1.01, 1000.0)
 
 
+def test_an_isolated_bus_is_left_out_with_its_branches(tmp_path: Path) -> None:
+    network, notices = read_matpower(case(tmp_path, SMALL.replace("    7 2 0", "    7 4 0")))
+    assert "7" not in network.bus
+    assert not network.transformers
+    said = " | ".join(f"{notice.what}: {notice.text}" for notice in notices)
+    assert "branch 2-7: at bus 7, which is isolated (type 4): left out" in said
+
+
 def test_a_line_out_of_service_is_an_open_switch_with_its_impedance(tmp_path: Path) -> None:
     file = case(tmp_path, SMALL)
     network, notices = read_matpower(file)

@@ -32,6 +32,7 @@ from gridmodel.network.equipment import (
     PowerElectronicsConnection,
     RotatingMachine,
 )
+from gridmodel.network.network import Bus
 from gridmodel.network.transformer import (
     PowerTransformer,
     PowerTransformerEnd,
@@ -124,6 +125,11 @@ def test_a_delta_turns_so_that_the_lower_voltage_lags(
 ) -> None:
     made = unit(*ends, lead=lead)
     assert made.end_coils(delta_end) == coils("ABC", "delta", turned)
+
+
+def test_an_element_has_a_name() -> None:
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        Bus(name="", v_nominal_v=400.0)
 
 
 def test_a_step_is_a_share_of_the_range() -> None:

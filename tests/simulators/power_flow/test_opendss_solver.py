@@ -115,6 +115,24 @@ def test_a_network_without_a_source_is_a_trouble() -> None:
     assert "has no source" in str(flow.troubles[0])
 
 
+def test_a_line_without_impedance_is_a_trouble_that_names_it() -> None:
+    none = ((0.0,),)
+    network = Network(
+        name="short",
+        buses=tuple(Bus(name=name, v_nominal_v=400.0) for name in "ab"),
+        energy_sources=(EnergySource(name="grid", bus="a", nodes="A", v_nominal_v=400.0),),
+        impedances=(PerLengthPhaseImpedance(name="nil", r_ohm_per_km=none, x_ohm_per_km=none),),
+        lines=(
+            ACLineSegment(
+                name="tie", bus_from="a", bus_to="b", phases="A", length_km=1.0, impedance="nil"
+            ),
+        ),
+    )
+    flow = solve_opendss(network)
+    assert not flow.converged
+    assert 'Line "tie"' in str(flow.troubles[0])
+
+
 def test_what_no_source_reaches_is_left_out_and_the_rest_is_solved() -> None:
     network = thirteen().with_(switches={"671692": {"open": True}})
     flow = solve_opendss(network)
