@@ -10,6 +10,9 @@ from gridmodel.ports import ReceivedFrame
 from gridmodel.wire.frames import EVERYONE, FrameKind
 from gridmodel.wire.seal import Opened, Opener, Sealer, node_key, peek
 
+#: Counters are kept ahead in steps of this, so flash is written once in so many frames.
+RESERVE_COUNT = 256
+
 
 class CellLink:
     """Seals what a node sends and opens what it hears.
@@ -30,14 +33,22 @@ class CellLink:
         self._sealer = Sealer(address, node_key(seed, cell, address))
         self._openers = {peer: Opener(peer, node_key(seed, cell, peer)) for peer in peers}
         self.refused_count = 0
+        #: Counters up to here may be used; no later start may use them again.
+        self.reserved = 0
 
     @property
     def counter(self) -> int:
         """Counter of the newest frame sealed."""
         return self._sealer.counter
 
+    def boot(self, reserved: int) -> None:
+        """Begin behind all counters that may have been used before a loss of power."""
+        self._sealer.counter = self.reserved = reserved
+
     def seal(self, kind: FrameKind, destination: int, values: Mapping[str, float]) -> bytes:
-        """Return a sealed frame."""
+        """Return a sealed frame; a rising `reserved` has to be kept before it is sent."""
+        if self._sealer.counter >= self.reserved:
+            self.reserved = self._sealer.counter + RESERVE_COUNT
         return self._sealer.seal(kind, destination, values)
 
     def open(self, frames: Iterable[ReceivedFrame]) -> list[Opened]:
@@ -59,10 +70,10 @@ class CellLink:
     def snapshot(self) -> Any:
         """Return counters and replay windows; keys are not state."""
         windows = {peer: (o.highest, o.seen) for peer, o in self._openers.items()}
-        return self._sealer.counter, windows, self.refused_count
+        return self._sealer.counter, windows, self.refused_count, self.reserved
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
-        self._sealer.counter, windows, self.refused_count = state
+        self._sealer.counter, windows, self.refused_count, self.reserved = state
         for peer, (highest, seen) in windows.items():
             self._openers[peer].highest, self._openers[peer].seen = highest, seen

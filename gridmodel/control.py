@@ -18,11 +18,16 @@ from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 
 
 class Observations(NamedTuple):
-    """What a controller sees in one step: readings by meter name, contacts, inverter."""
+    """What a controller sees in one step.
+
+    Readings by meter name, contacts, the inverter, and the temperature beside the contacts
+    [deg C]; None where there is none.
+    """
 
     meters: Mapping[str, Measurement]
     relays: Mapping[str, bool] = MappingProxyType({})
     inverter: InverterState | None = None
+    temp_c: float | None = None
 
 
 class Alarm(NamedTuple):
@@ -63,6 +68,8 @@ class Decisions(NamedTuple):
         Bounds that wake it earlier.
     p_set_kw : float or None
         Power wanted of its inverter; ``None`` leaves it. [kW]
+    keep : bytes or None
+        What must survive a loss of power; it is saved before anything else is done.
     """
 
     wake_us: int
@@ -71,6 +78,7 @@ class Decisions(NamedTuple):
     frames: Sequence[bytes] = ()
     alarms: Sequence[Alarm] = ()
     p_set_kw: float | None = None
+    keep: bytes | None = None
 
 
 class Controller(Protocol):
@@ -80,8 +88,8 @@ class Controller(Protocol):
         """Return what to do now."""
         ...
 
-    def boot(self, now_us: int) -> None:
-        """Forget what a restart forgets, keep what was persisted."""
+    def boot(self, now_us: int, kept: bytes | None = None) -> None:
+        """Start anew with what was kept; without a storage, with what a storage would keep."""
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return its key figures so far."""
@@ -115,6 +123,14 @@ class Terminal:
         State of the node's inverter.
     p_set_kw : float
         Power the program wants of the inverter. [kW]
+    temp_c : float or None
+        Temperature beside the contacts. [deg C]
+    kept : bytes or None
+        What the program keeps in its flash.
+    write_count : int
+        How often it has written there.
+    truth : dict or None
+        What its converters look at, by meter name; None if nobody asks.
     """
 
     name: str
@@ -124,6 +140,10 @@ class Terminal:
     sent: list[tuple[bytes, int]] = field(default_factory=list)
     inverter: InverterState | None = None
     p_set_kw: float = 0.0
+    temp_c: float | None = None
+    kept: bytes | None = None
+    write_count: int = 0
+    truth: dict[str, Any] | None = None
 
 
 class Program(Protocol):

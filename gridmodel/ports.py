@@ -127,6 +127,25 @@ class Inverter(Protocol):
         """Set the active power wanted while the grid is present, discharge positive. [kW]"""
 
 
+class Thermometer(Protocol):
+    """A temperature beside the contacts."""
+
+    def read(self) -> float:
+        """Return the present temperature. [deg C]"""
+        ...
+
+
+class Storage(Protocol):
+    """A few bytes that survive a loss of power, also one in the middle of `save`."""
+
+    def load(self) -> bytes | None:
+        """Return what was saved last and whole, or None."""
+        ...
+
+    def save(self, data: bytes) -> None:
+        """Save, and return once it would survive."""
+
+
 class Clock(Protocol):
     """A node's own clock."""
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from controllers.cell_link import CellLink
 from controllers.coordinator.orders import OrderBook
 from controllers.coordinator.planner import Planner, PlannerConfig
+from controllers.kept import Kept
 from gridmodel.control import Decisions, Observations
 from gridmodel.federate import NodeSeat
 from gridmodel.kpi import Kpi
@@ -72,14 +73,17 @@ class Coordinator:
         self._scarce = False
         self._beacon_us = self._control_us = self._dispatch_us = now_us
 
-    def boot(self, now_us: int) -> None:
+    def boot(self, now_us: int, kept: bytes | None = None) -> None:
         """Forget everything but the frame counter."""
         self._start(now_us)
+        saved = Kept.from_bytes(kept)
+        if saved is not None:
+            self._link.boot(saved.counter)
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return frames, the battery's set-point and the next instant that matters."""
         seen = self._own_part(seen)
-        inverter = seen.inverter
+        inverter, reserved = seen.inverter, self._link.reserved
         assert inverter is not None
         for frame in self._link.open(frames):
             self._take(now_us, frame)
@@ -103,7 +107,8 @@ class Coordinator:
         if overdue is not None and not self._tied:
             timers.append(overdue)
         state = 0 if self._tied else 1 + self._scarce  # on the grid, islanded, scarce
-        return Decisions(wake_us=min(timers), state=state, frames=out, p_set_kw=p_set)
+        keep = None if self._link.reserved == reserved else Kept(self._link.reserved).to_bytes()
+        return Decisions(min(timers), state, frames=out, p_set_kw=p_set, keep=keep)
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return how well orders and supervision went."""

@@ -11,15 +11,19 @@ import copy
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 from pydantic import Field
 
 from controllers.cell_link import CellLink
+from controllers.edge.contact_times import ContactTimes, ContactTimesConfig
+from controllers.edge.protection import Protection, ProtectionConfig
 from controllers.edge.shedding import Shedding, SheddingConfig
-from controllers.edge.states import ALL, DEFERRABLE, NORMAL, NodeState, contacts_of
+from controllers.edge.states import ALL, DEFERRABLE, NORMAL, NodeState, contacts_of, mask_of
+from controllers.edge.supervision import beacons_missed
 from controllers.edge.supply import Supply, SupplyConfig
 from controllers.edge.transfer import TransferConfig, TransferSwitch
-from gridmodel.codes import Side
+from controllers.kept import Kept
+from gridmodel.codes import CIRCUITS, Side
 from gridmodel.control import Decisions, Observations
 from gridmodel.federate import NodeSeat
 from gridmodel.kpi import Kpi
@@ -41,8 +45,20 @@ class EdgeNodeConfig(Settings):
     slot_s: Annotated[float, Ge(0.0)] = Field(
         0.5, description="an address reports this much after the one before it"
     )
-    beacons_missed_count: Annotated[int, Ge(1)] = Field(
-        5, description="so many beacons missed mean that the coordinator is lost"
+    beacons_missed_count: Annotated[int, Ge(1)] | None = Field(
+        5,
+        description="so many beacons missed mean that the coordinator is lost; null: as many as "
+        "their period and `beacon_loss_pu` ask for",
+    )
+    beacon_loss_pu: Annotated[float, Ge(0.0), Lt(1.0)] = Field(
+        0.1, description="share of beacons that the radio may lose"
+    )
+    false_alarms_per_year: Annotated[float, Gt(0.0)] = Field(
+        1.0, description="times a year that beacons lost by chance may count as a lost coordinator"
+    )
+    contacts: ContactTimesConfig = Field(ContactTimesConfig(), description="how long they stay")
+    protection: ProtectionConfig | None = Field(
+        None, description="it trips on too much current or heat"
     )
 
 
@@ -67,6 +83,8 @@ class EdgeNode:
         self._grid = Supply(grid_config, self._address, "grid")
         self._island = Supply(config.supply, self._address, "island")
         self._transfer = TransferSwitch(config.transfer) if config.transfer else None
+        self._times: ContactTimes | None = None
+        self._protection = Protection(config.protection) if config.protection else None
         self._tied = True
         self._heard_us = now_us
         self._beacon_us = microseconds(60.0)
@@ -79,10 +97,16 @@ class EdgeNode:
         config = self._config
         return microseconds(config.slot_s * self._address % config.report_period_s)
 
-    def boot(self, now_us: int) -> None:
-        """Forget everything but the frame counter, which must never repeat."""
+    def boot(self, now_us: int, kept: bytes | None = None) -> None:
+        """Forget everything but what was kept; the frame counter must never repeat."""
         self._start(now_us)
         self._tied = False
+        saved = Kept.from_bytes(kept)
+        if saved is not None:
+            self._link.boot(saved.counter)
+            self._shedding.resume(now_us, saved)
+            if self._protection is not None:
+                self._protection.resume(now_us, saved)
         for supply in (self._supply, self._grid, self._island):
             supply.healthy = False
         if self._transfer is not None:
@@ -93,14 +117,21 @@ class EdgeNode:
         return (
             Kpi("refused_frame_count", self._link.refused_count, "frames that failed a check"),
             Kpi("local_shed_count", self._shedding.shed_count, "sheds on frequency alone"),
+            *self._protection_kpis(),
         )
+
+    def _protection_kpis(self) -> tuple[Kpi, ...]:
+        if self._protection is None:
+            return ()
+        count = self._protection.total_count
+        return (Kpi("trip_count", count, "trips on too much current or heat"),)
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return contacts, frames and the next instant that matters."""
-        before = self._state
+        before, kept = self._state, self._to_keep()
         answers = self._hear(now_us, frames)
         self._observe(now_us, seen)
-        mask = self._mask(now_us)
+        mask = self._limited(now_us, self._mask(now_us), seen)
         self._state = self._name(now_us, mask)
         if self._state != before:  # tell soon, each address in its own slot
             self._report_us = min(self._report_us, now_us + self._slot_us)
@@ -115,7 +146,35 @@ class EdgeNode:
             relays=moves,
             frames=answers,
             alarms=self._alarms(),
+            keep=self._changed(now_us, kept),
         )
+
+    def _to_keep(self) -> tuple[int, ...]:
+        """Return what, when it changes, is worth a write to flash."""
+        trips = self._protection.trip_count if self._protection is not None else 0
+        return self._link.reserved, trips, self._shedding.local_mask
+
+    def _changed(self, now_us: int, before: tuple[int, ...]) -> bytes | None:
+        if self._to_keep() == before:
+            return None
+        kept = self._shedding.keep(now_us, Kept(self._link.reserved))
+        if self._protection is not None:
+            kept = self._protection.keep(now_us, kept)
+        return kept.to_bytes()
+
+    def _limited(self, now_us: int, wanted: int, seen: Observations) -> int:
+        """Return what protection and the contacts' own times leave of the circuits wanted."""
+        safe = ALL if self._supply.ready(now_us) else 0
+        if not self._on_public_grid():
+            safe &= self._shedding.local_mask
+        if self._protection is not None:
+            self._protection.observe(now_us, seen.meters["supply"].i_a, seen.temp_c)
+            safe &= self._protection.allowed(now_us)
+        closed = mask_of(seen.relays) if CIRCUITS[0] in seen.relays else 0
+        if self._times is None:
+            self._times = ContactTimes(self._config.contacts, closed)
+        self._times.observe(now_us, closed)
+        return self._times.limit(now_us, wanted & safe if self._protection else wanted, safe)
 
     def _hear(self, now_us: int, frames: Sequence[ReceivedFrame]) -> list[bytes]:
         """Take beacons and orders; return acknowledgements."""
@@ -168,8 +227,16 @@ class EdgeNode:
 
     def _led(self, now_us: int) -> bool:
         """Return whether the coordinator was heard lately."""
-        patience = self._config.beacons_missed_count * self._beacon_us
-        return now_us - self._heard_us <= patience
+        return now_us - self._heard_us <= self._patience_us
+
+    @property
+    def _patience_us(self) -> int:
+        """How long the coordinator may be silent. [us]"""
+        c = self._config
+        count = c.beacons_missed_count
+        if count is None:
+            count = beacons_missed(self._beacon_us / 1e6, c.beacon_loss_pu, c.false_alarms_per_year)
+        return count * self._beacon_us
 
     def _mask(self, now_us: int) -> int:
         """Return the circuits to connect."""
@@ -186,6 +253,8 @@ class EdgeNode:
         """Return the state that a mask means."""
         if not self._supply.healthy:
             return NodeState.ISOLATED
+        if self._protection is not None and self._protection.tripped(now_us):
+            return NodeState.TRIPPED
         if not self._supply.ready(now_us):
             return NodeState.RESTORING
         if self._on_public_grid() and mask == ALL:
@@ -213,13 +282,16 @@ class EdgeNode:
 
     def _wake(self, now_us: int) -> int:
         """Return the next instant a timer of this node ends."""
-        patience = self._config.beacons_missed_count * self._beacon_us
         timers = [
             self._report_us,
-            self._heard_us + patience + 1,
+            self._heard_us + self._patience_us + 1,
             self._supply.enter_us,
             *self._shedding.timers_us(),
         ]
+        if self._times is not None:
+            timers.append(self._times.timer_us)
+        if self._protection is not None:
+            timers.append(self._protection.wake_us(now_us))
         if self._transfer is not None:
             timers += [self._grid.enter_us, self._island.enter_us, self._transfer.closes_us]
         return min(t for t in timers if t > now_us)

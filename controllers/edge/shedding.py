@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt
 from pydantic import Field
 
 from controllers.edge.states import ALL, CRITICAL, NORMAL
+from controllers.kept import Kept, seconds_left
 from gridmodel.settings import Settings
 from gridmodel.units import microseconds
 
@@ -48,6 +49,21 @@ class Shedding:
         """Go back to critical load only, as after a blackout."""
         self.ordered_mask = CRITICAL
         self.valid_us = 0
+
+    def keep(self, now_us: int, kept: Kept) -> Kept:
+        """Return what must survive a loss of power, with what is left of its times."""
+        return kept._replace(
+            local_mask=self.local_mask, local_s=seconds_left(now_us, self.local_until_us)
+        )
+
+    def resume(self, now_us: int, kept: Kept) -> None:
+        """Take over what was kept: a restart is no way around a lock-out.
+
+        An order is not kept: who has lost power comes back with critical load only.
+        """
+        if kept.local_s:
+            self.local_mask = kept.local_mask
+            self.local_until_us = now_us + microseconds(float(kept.local_s))
 
     def observe(self, now_us: int, f_hz: float) -> None:
         """Shed by frequency; the lower the frequency, the more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from gridmodel.codes import CIRCUITS
@@ -19,9 +20,10 @@ class NodeState(IntEnum):
     SHED = 3  # on the island, normal load is shed too
     RESTORING = 4  # supply is back, the enter-service delay runs
     ISOLATED = 5  # no healthy supply: everything is disconnected
+    TRIPPED = 6  # too much current or heat: everything is disconnected
 
 
-def mask_of(contacts: dict[str, bool]) -> int:
+def mask_of(contacts: Mapping[str, bool]) -> int:
     """Return contacts as a mask."""
     return sum(bool(contacts[name]) << k for k, name in enumerate(CIRCUITS))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from gridmodel.control import Alarm, Controller, Observations
 from gridmodel.kpi import Kpi
-from gridmodel.ports import Inverter, Meter, Relay
+from gridmodel.ports import Inverter, Meter, Relay, Storage, Thermometer
 
 #: Frames that wait for the radio beyond this are dropped, the oldest first: a
 #: measurement that is late is worth less than the next one.
@@ -22,7 +22,7 @@ QUEUE_LENGTH = 64
 class NodeRunner:
     """A controller and its ports."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the ports of a node, one by one
         self,
         controller: Controller,
         meters: Mapping[str, Meter],
@@ -30,6 +30,9 @@ class NodeRunner:
         radio: Any,
         inverter: Inverter | None = None,
         settings: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        storage: Storage | None = None,
+        thermometer: Thermometer | None = None,
     ) -> None:
         self.settings = settings
         self._controller = controller
@@ -37,6 +40,8 @@ class NodeRunner:
         self._relays = relays
         self._radio = radio
         self._inverter = inverter
+        self._storage = storage
+        self._thermometer = thermometer
         self._queue: deque[bytes] = deque(maxlen=QUEUE_LENGTH)
         self._controller_wake_us = 0
         self.wake_us = 0
@@ -46,7 +51,8 @@ class NodeRunner:
     def boot(self, now_us: int) -> None:
         """Start anew after a loss of power."""
         self._queue.clear()
-        self._controller.boot(now_us)
+        kept = self._storage.load() if self._storage is not None else None
+        self._controller.boot(now_us, *(() if kept is None else (kept,)))
         self._controller_wake_us = self.wake_us = now_us
         self.alarms = ()
 
@@ -63,8 +69,11 @@ class NodeRunner:
             {name: meter.read(now_us) for name, meter in self._meters.items()},
             {name: relay.closed for name, relay in self._relays.items()},
             self._inverter.read() if self._inverter is not None else None,
+            self._thermometer.read() if self._thermometer is not None else None,
         )
         decisions = self._controller.step(now_us, seen, frames)
+        if decisions.keep is not None and self._storage is not None:
+            self._storage.save(decisions.keep)
         for name, closed in decisions.relays.items():
             relay = self._relays[name]
             if closed:

@@ -64,6 +64,10 @@ class House:
             self.contacts |= {"grid": True, "island": False}
         self.sides = {"supply": GOOD, "grid": GOOD, "island": DARK}
         self.p_kw = -1.0
+        self.i_a = 4.3
+        self.temp_c: float | None = None
+        self.flash: bytes | None = None
+        self.write_count = 0
         self.now_us = 0
         self._sample_us, self._sample = 0, self._readings(0)
         self.turns: list[Turn] = []
@@ -137,14 +141,22 @@ class House:
 
     def lose(self, frames: int) -> House:
         """Let frames of the coordinator get lost on the air."""
-        counter, windows, refused = self.coordinator.snapshot()
-        self.coordinator.restore((counter + frames, windows, refused))
+        counter, *rest = self.coordinator.snapshot()
+        self.coordinator.restore((counter + frames, *rest))
         return self
 
     def boot(self, down_s: float = 0.0) -> House:
         """Let the node crash and start anew; its contacts stay until it moves them."""
         self.now_us += round(down_s * S)
         self.node.boot(self.now_us)
+        self._step(())
+        return self
+
+    def lose_power(self, down_s: float = 0.0) -> House:
+        """Let the node lose its memory but for its flash, and start anew."""
+        self.now_us += round(down_s * S)
+        self.node = self._make()
+        self.node.boot(self.now_us, self.flash)
         self._step(())
         return self
 
@@ -170,7 +182,7 @@ class House:
         if self.switched:
             sides["supply"] = sides.get(self.side, DARK)
         return {
-            meter: Measurement(t_us, v_v, 4.3, self.p_kw, f_hz)
+            meter: Measurement(t_us, v_v, self.i_a, self.p_kw, f_hz)
             for meter, (v_v, f_hz) in sides.items()
         }
 
@@ -182,9 +194,11 @@ class House:
 
     def _step(self, frames: object) -> None:
         self._take_sample()
-        seen = Observations(self._sample, dict(self.contacts))
+        seen = Observations(self._sample, dict(self.contacts), temp_c=self.temp_c)
         decisions = self.node.step(self.now_us, seen, frames)
         assert decisions.wake_us > self.now_us, "a node must not wake in the past"
+        if decisions.keep is not None:
+            self.flash, self.write_count = decisions.keep, self.write_count + 1
         self.contacts |= decisions.relays
         self.turns.append(Turn(self.now_us, decisions))
         for frame in decisions.frames:
