@@ -24,6 +24,7 @@ from cosim.recorder.recorder import record_error
 from cosim.report.graph import homes_of, svg
 from cosim.report.report import GRAPH, write_report
 from cosim.scenario.build import Scenario
+from cosim.shortfall import Shortfall, shortfalls_of
 from cosim.watchdog import StallError, Watchdog, fuse_of
 from gridmodel.errors import FederateError, InputError, MissingExtraError, RunError
 from gridmodel.kpi import Kpi
@@ -35,15 +36,6 @@ TRACE = "profile.json"
 PACE = "(real time)"
 #: Simulated microseconds so far, and the end.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Shortfall:
-    """A key figure outside its bounds."""
-
-    name: str
-    value: float
-    bound: str
 
 
 @dataclass
@@ -101,6 +93,8 @@ class RunOptions:
         Keep in step with the wall clock; what the scenario says if left out.
     profile : bool
         Keep the time of each step, and leave it as a trace.
+    begun : callable or None
+        Told the run's folder before its first instant.
     """
 
     out: Path = Path("runs")
@@ -109,6 +103,7 @@ class RunOptions:
     engine: str = "in_process"
     real_time: RealTimeConfig | None = None
     profile: bool = False
+    begun: Callable[[Path], None] | None = None
 
 
 def run(
@@ -202,7 +197,7 @@ class _Runner:
         if self._lateness is None and self._pacer is not None:
             self._lateness = self._pacer.lateness()
         code, reason = self._keep(engine, code, reason)
-        shortfalls = _shortfalls(self._scenario, kpis) if code == DONE else []
+        shortfalls = shortfalls_of(self._scenario.config.expect, kpis) if code == DONE else []
         if shortfalls:
             code = FELL_SHORT
             reason = f"{len(shortfalls)} expectation{'s' * (len(shortfalls) > 1)} fell short"
@@ -249,6 +244,8 @@ class _Runner:
                     f"settings ({type(error).__name__}: {error}). Start a run of its own with them."
                 ) from error
             self._next_snapshot_us = at_us
+        if self._options.begun is not None:
+            self._options.begun(self._folder)
         return engine
 
     def _keep(self, engine: Engine, code: int, reason: str) -> tuple[int, str]:
@@ -391,14 +388,3 @@ class _Runner:
             "resolved": scenario.resolved,
         }
         run_folder.write_json(self._folder / run_folder.RUN_FILE, data)
-
-
-def _shortfalls(scenario: Scenario, kpis: dict[str, Kpi]) -> list[Shortfall]:
-    found = []
-    for name, bound in scenario.config.expect.items():
-        value = kpis[name].value
-        if bound.min is not None and value < bound.min:
-            found.append(Shortfall(name, value, f"at least {bound.min:g}"))
-        if bound.max is not None and value > bound.max:
-            found.append(Shortfall(name, value, f"at most {bound.max:g}"))
-    return found

@@ -129,6 +129,8 @@ class Terminal:
         What the program keeps in its flash.
     write_count : int
         How often it has written there.
+    flash : bool
+        Whether there is a flash.
     truth : dict or None
         What its converters look at, by meter name; None if nobody asks.
     """
@@ -143,6 +145,7 @@ class Terminal:
     temp_c: float | None = None
     kept: bytes | None = None
     write_count: int = 0
+    flash: bool = False
     truth: dict[str, Any] | None = None
 
 

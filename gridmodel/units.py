@@ -33,6 +33,7 @@ UNITS: dict[str, str] = {
     "s": "s",
     "min": "min",
     "h": "h",
+    "days": "d",
     "deg": "deg",
     "c": "degC",
     "km": "km",

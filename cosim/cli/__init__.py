@@ -11,22 +11,6 @@ import sys
 import typer
 
 from cosim import registry
-from cosim.cli import (
-    compare,
-    explain,
-    fork,
-    graph,
-    helics_federate,
-    imports,
-    mosaik_sim,
-    partition,
-    replay,
-    run,
-    runs,
-    validate,
-)
-from cosim.cli.console import complain
-from cosim.run import BAD_INPUT, FAILED
 from gridmodel.errors import InputError, MissingExtraError, PluginError, RecordError, RunError
 
 
@@ -38,6 +22,22 @@ def application() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    from cosim.cli import (
+        compare,
+        explain,
+        fork,
+        graph,
+        helics_federate,
+        hil,
+        imports,
+        mosaik_sim,
+        partition,
+        replay,
+        run,
+        runs,
+        validate,
+    )
+
     for module in (
         run,
         validate,
@@ -48,6 +48,7 @@ def application() -> typer.Typer:
         fork,
         partition,
         compare,
+        hil,
         imports,
         helics_federate,
         mosaik_sim,
@@ -60,6 +61,13 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; every error it knows becomes a text and an exit code."""
+    if sys.argv[1:2] == ["node"]:  # a Pi loads only what a node needs
+        from cosim.node.command import app
+
+        app(sys.argv[2:], prog_name="feedertwin node")
+    from cosim.cli.console import complain
+    from cosim.run import BAD_INPUT, FAILED
+
     try:
         application()()
     except InputError as error:

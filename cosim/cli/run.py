@@ -153,13 +153,13 @@ def go(
         warn(scenario.warnings)
     with RunProgress(scenario.config.name, quiet) as progress:
         result = run(scenario, options, progress, resume_from, overrides)
-    _show(result, as_json, quiet)
+    show(result, as_json, quiet)
     if not (as_json or quiet):
         show_profile(result, scenario.federation)
     raise typer.Exit(result.code)
 
 
-def _show(result: RunResult, as_json: bool, quiet: bool) -> None:
+def show(result: RunResult, as_json: bool, quiet: bool) -> None:
     """Print how a run ended."""
     if as_json:
         data = {

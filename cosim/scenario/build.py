@@ -18,7 +18,7 @@ from cosim.scenario.document import Document, read
 from cosim.scenario.links import check_links
 from cosim.scenario.schema import EventConfig, ScenarioConfig
 from gridmodel.errors import Fault, InputError, PluginError, ScenarioError
-from gridmodel.federate import BuildContext, Federate
+from gridmodel.federate import BuildContext, Federate, ProgramFactory
 from gridmodel.ingest.neighbourhood_file import read_neighbourhood
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Path as KeyPath
@@ -56,7 +56,9 @@ class Scenario:
         return microseconds(3600.0 * self.config.duration_h)
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Scenario:
+def load(
+    path: Path, overrides: Sequence[str] = (), program: ProgramFactory = make_program
+) -> Scenario:
     """Return a scenario, ready to run.
 
     Parameters
@@ -65,20 +67,23 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Scenario:
         The YAML file.
     overrides : sequence of str
         ``a.b.c=value``, applied last.
+    program : ProgramFactory
+        Makes the programs of nodes.
 
     Raises
     ------
     ScenarioError
         With every fault that was found.
     """
-    return _Builder(read(path, overrides)).scenario()
+    return _Builder(read(path, overrides), program).scenario()
 
 
 class _Builder:
     """Collects faults while a scenario takes shape."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, program: ProgramFactory) -> None:
         self._document = document
+        self._program = program
         self._faults: list[Fault] = []
 
     def scenario(self) -> Scenario:
@@ -208,7 +213,7 @@ class _Builder:
                 network,
                 microseconds(3600.0 * config.duration_h),
                 config.start_utc_s,
-                make_program,
+                self._program,
             )
             cls = self._classes[name]
             if cls.needs_network and network is None:

@@ -1,8 +1,9 @@
-"""Duty cycle: who may send when, by sub-band and sliding hour (EU 863-870 MHz).
+"""Duty cycle and dwell time: who may send when, by sub-band and sliding window.
 
-ETSI EN 300 220-2 and ERC Recommendation 70-03 limit the share of any hour a device may
-be on air. The ledger below keeps each transmission of the last hour, so the sum over
-*every* window of one hour stays within the limit, not only over clock hours.
+A law that limits the share of an hour on air means any hour. The ledger below keeps each
+transmission of the last window, so the sum over *every* window stays within the limit, not
+only over clock hours. A token bucket that starts full would not do: it allows its whole
+content at once and then refills, so nearly twice the limit fits an hour.
 """
 
 from __future__ import annotations
@@ -10,35 +11,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from gridmodel.units import US_PER_S
+from gridmodel.wire.lora import Modem
+from gridmodel.wire.regions import HOUR_US as HOUR_US
+from gridmodel.wire.regions import REGIONS, SubBand
 
-HOUR_US = 3600 * US_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class SubBand:
-    """A stretch of spectrum with its own limits."""
-
-    name: str
-    low_mhz: float
-    high_mhz: float
-    duty_pu: float
-    power_dbm: float
+#: Sub-bands of the European 863-870 MHz.
+EU868 = REGIONS["EU868"].sub_bands
 
 
-#: EU 863-870 MHz sub-bands with duty cycle and effective radiated power, as Semtech's
-#: LoRa Basics Modem has them in region_eu_868_defs.h.
-EU868 = (
-    SubBand("863.0-865.0", 863.0, 865.0, 0.001, 14.0),
-    SubBand("865.0-868.0", 865.0, 868.0, 0.01, 14.0),
-    SubBand("868.0-868.6", 868.0, 868.6, 0.01, 14.0),
-    SubBand("868.7-869.2", 868.7, 869.2, 0.001, 14.0),
-    SubBand("869.4-869.65", 869.4, 869.65, 0.10, 27.0),
-    SubBand("869.7-870.0", 869.7, 870.0, 0.01, 14.0),
-)
-
-
-def sub_band(frequency_mhz: float, bandwidth_khz: float) -> SubBand:
+def sub_band(frequency_mhz: float, bandwidth_khz: float, region: str = "EU868") -> SubBand:
     """Return the sub-band that holds a whole channel.
 
     Raises
@@ -46,39 +27,86 @@ def sub_band(frequency_mhz: float, bandwidth_khz: float) -> SubBand:
     ValueError
         If the channel lies in no sub-band, or crosses a border.
     """
-    half_mhz = bandwidth_khz / 2e3
-    for band in EU868:
-        if band.low_mhz <= frequency_mhz - half_mhz and frequency_mhz + half_mhz <= band.high_mhz:
-            return band
-    names = ", ".join(band.name for band in EU868)
-    raise ValueError(
-        f"a {bandwidth_khz:g} kHz channel at {frequency_mhz:g} MHz fits no EU868 sub-band; "
-        f"these are {names} MHz."
-    )
+    return REGIONS[region].rule(frequency_mhz, bandwidth_khz)
+
+
+class AirtimeAccount:
+    """What one radio sent, by all limits of its region.
+
+    A packet starts when every ledger it counts in has room: its sub-band's for the duty
+    cycle, and its channel's where there is a dwell time.
+    """
+
+    def __init__(self) -> None:
+        self._ledgers: dict[tuple[str, str, float], DutyLedger] = {}
+
+    def earliest_us(self, now_us: int, modem: Modem, airtime_us: int) -> int:
+        """Return the first instant from which a packet may start; ``now_us`` if now. [us]
+
+        Raises
+        ------
+        ValueError
+            If no such instant will ever come: the packet alone breaks a limit, or its
+            channel or power does.
+        """
+        band = modem.rule()
+        if band.dwell_us and airtime_us > band.dwell_us:
+            raise ValueError(
+                f"a packet of {airtime_us / 1e3:.1f} ms is longer than the dwell time of "
+                f"{band.dwell_us / 1e3:.0f} ms in {modem.region} {band.name} MHz"
+            )
+        ledgers = self._of(band, modem)
+        return max((one.earliest_us(now_us, airtime_us) for one in ledgers), default=now_us)
+
+    def book(self, start_us: int, modem: Modem, airtime_us: int) -> None:
+        """Note a transmission."""
+        for ledger in self._of(modem.rule(), modem):
+            ledger.forget(start_us)
+            ledger.book(start_us, airtime_us)
+
+    def used_pu(self, end_us: int, modem: Modem) -> float:
+        """Return the most used-up of a channel's limits, in its window to ``end_us``. [pu]"""
+        ledgers = self._of(modem.rule(), modem)
+        shares = (one.used_us(end_us) / one.window_us / one.duty_pu for one in ledgers)
+        return max(shares, default=0.0)
+
+    def _of(self, band: SubBand, modem: Modem) -> list[DutyLedger]:
+        found = []
+        if band.duty_pu < 1.0:
+            key = (modem.region, band.name, 0.0)
+            found.append(self._ledgers.setdefault(key, DutyLedger(band.duty_pu)))
+        if band.dwell_window_us:
+            key = (modem.region, band.name, modem.frequency_mhz)
+            dwell = DutyLedger(band.dwell_us / band.dwell_window_us, band.dwell_window_us)
+            found.append(self._ledgers.setdefault(key, dwell))
+        return found
 
 
 @dataclass(slots=True)
 class DutyLedger:
-    """Airtime of one radio in one sub-band over the last hour.
+    """Airtime of one radio in one sub-band, or on one channel, over the last window.
 
     Parameters
     ----------
     duty_pu : float
-        Greatest share of any hour on air. [pu]
+        Greatest share of any window on air. [pu]
+    window_us : int
+        Length of the window: an hour. [us]
     """
 
     duty_pu: float
+    window_us: int = HOUR_US
     _sent: deque[tuple[int, int]] = field(default_factory=deque)  # start, airtime
     _total_us: int = 0
 
     @property
     def budget_us(self) -> int:
-        """Airtime allowed in an hour. [us]"""
-        return int(self.duty_pu * HOUR_US)
+        """Airtime allowed in a window. [us]"""
+        return int(self.duty_pu * self.window_us)
 
     def used_us(self, end_us: int) -> int:
-        """Return the airtime within the hour that ends at ``end_us``. [us]"""
-        begin_us = end_us - HOUR_US
+        """Return the airtime within the window that ends at ``end_us``. [us]"""
+        begin_us = end_us - self.window_us
         used = self._total_us
         for start, airtime in self._sent:  # the oldest may lie outside, in whole or in part
             if start >= begin_us:
@@ -92,7 +120,7 @@ class DutyLedger:
         The window that matters ends with the packet: it holds the packet whole and the
         most of what came before.
         """
-        self._forget(now_us)
+        self.forget(now_us)
         return airtime_us + self.used_us(now_us + airtime_us) <= self.budget_us
 
     def earliest_us(self, now_us: int, airtime_us: int) -> int:
@@ -101,7 +129,7 @@ class DutyLedger:
         Raises
         ------
         ValueError
-            If the packet is longer than a whole hour's budget.
+            If the packet is longer than a whole window's budget.
         """
         if airtime_us > self.budget_us:
             raise ValueError(
@@ -114,7 +142,7 @@ class DutyLedger:
                 break
             leaves = min(airtime, excess)
             # The window ends with the packet, so it may start one airtime sooner.
-            earliest = start + leaves + HOUR_US - airtime_us
+            earliest = start + leaves + self.window_us - airtime_us
             excess -= airtime
             if excess <= 0:
                 return max(now_us, earliest)
@@ -125,7 +153,7 @@ class DutyLedger:
         self._sent.append((start_us, airtime_us))
         self._total_us += airtime_us
 
-    def _forget(self, now_us: int) -> None:
-        """Drop transmissions that ended an hour ago or longer."""
-        while self._sent and self._sent[0][0] + self._sent[0][1] <= now_us - HOUR_US:
+    def forget(self, now_us: int) -> None:
+        """Drop transmissions that ended a window ago or longer."""
+        while self._sent and self._sent[0][0] + self._sent[0][1] <= now_us - self.window_us:
             self._total_us -= self._sent.popleft()[1]

@@ -1,87 +1,43 @@
 """Frames: fixed-length, bit-packed bodies, so that length and airtime tell nothing.
 
-A body is a row of unsigned fields, most significant bit first, padded with zeros to
-whole bytes. Each field has a scale and an offset: value = offset + scale x code. A
-value outside the range is sent as the nearest one inside. The byte table is in
-``docs/reference/frames.md``.
+A body is a row of fields, most significant bit first, padded with zeros to whole bytes.
+Each field has a scale and an offset: value = offset + scale x code. A value outside the
+range is sent as the nearest one inside. Kinds and layouts come from ``frames.proto``;
+the byte tables are in ``docs/reference/frames.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Mapping
 
 from gridmodel.errors import FrameError
+from gridmodel.wire.bits import Bits
+from gridmodel.wire.layouts import LAYOUTS, PLAIN, SIGNED, FrameKind
+
+__all__ = [
+    "COORDINATOR",
+    "EVERYONE",
+    "LAYOUTS",
+    "PLAIN",
+    "SIGNED",
+    "Bits",
+    "FrameKind",
+    "body_bytes",
+    "pack",
+    "unpack",
+]
 
 #: Address of the coordinator of a cell, and of everyone in it.
 COORDINATOR = 0
 EVERYONE = 255
 
-
-class FrameKind(IntEnum):
-    """What a frame is for."""
-
-    TELEMETRY = 1
-    BEACON = 2
-    ORDER = 3
-    ACKNOWLEDGE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """One field of a body."""
-
-    name: str
-    bits: int
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def encode(self, value: float) -> int:
-        """Return the code nearest to a value, the outermost one beyond its ends."""
-        most = (1 << self.bits) - 1
-        return round(min(max((value - self.offset) / self.scale, 0), most))
-
-    def decode(self, code: int) -> float:
-        """Return the value of a code."""
-        return self.offset + self.scale * code
-
-
-LAYOUTS: Mapping[FrameKind, Sequence[Bits]] = {
-    # A node tells the coordinator how its house stands. 7 bytes.
-    FrameKind.TELEMETRY: (
-        Bits("state", 4),
-        Bits("closed_mask", 3),
-        Bits("v_v", 12, 0.1),
-        Bits("f_hz", 13, 0.001, 45.0),
-        Bits("p_kw", 14, 0.01, -81.92),
-        Bits("order_count", 10),  # low bits of the counter of the order in force
-    ),
-    # The coordinator tells everyone that it lives and how the island stands. 3 bytes.
-    FrameKind.BEACON: (
-        Bits("grid_tied", 1),
-        Bits("scarce", 1),
-        Bits("soc_pu", 10, 0.001),
-        Bits("period_s", 8, 5.0),
-    ),
-    # The coordinator tells one node which circuits may be connected. 2 bytes.
-    FrameKind.ORDER: (
-        Bits("allowed_mask", 3),
-        Bits("valid_s", 8, 30.0),
-        Bits("reason", 3),
-    ),
-    # A node confirms an order. 3 bytes.
-    FrameKind.ACKNOWLEDGE: (
-        Bits("order_count", 16),
-        Bits("state", 4),
-        Bits("closed_mask", 3),
-    ),
-}
+_WIDTH = {kind: sum(field.bits for field in fields) for kind, fields in LAYOUTS.items()}
+_BYTES = {kind: -(-width // 8) for kind, width in _WIDTH.items()}
 
 
 def body_bytes(kind: FrameKind) -> int:
     """Return the length of a body. [B]"""
-    return -(-sum(field.bits for field in LAYOUTS[kind]) // 8)
+    return _BYTES[kind]
 
 
 def pack(kind: FrameKind, values: Mapping[str, float]) -> bytes:
@@ -91,14 +47,14 @@ def pack(kind: FrameKind, values: Mapping[str, float]) -> bytes:
     ------
     KeyError
         If a field of the kind is missing.
+    FrameError
+        If a value is not a number.
     """
     code = 0
-    width = 0
     for field in LAYOUTS[kind]:
         code = (code << field.bits) | field.encode(values[field.name])
-        width += field.bits
-    length = -(-width // 8)
-    return (code << (8 * length - width)).to_bytes(length, "big")
+    length = _BYTES[kind]
+    return (code << (8 * length - _WIDTH[kind])).to_bytes(length, "big")
 
 
 def unpack(kind: FrameKind, body: bytes) -> dict[str, float]:
@@ -109,11 +65,10 @@ def unpack(kind: FrameKind, body: bytes) -> dict[str, float]:
     FrameError
         If the body has not the length of its kind.
     """
-    length = body_bytes(kind)
+    length = _BYTES[kind]
     if len(body) != length:
         raise FrameError(f"a {kind.name} body has {length} bytes, not {len(body)}")
-    width = sum(field.bits for field in LAYOUTS[kind])
-    code = int.from_bytes(body, "big") >> (8 * length - width)
+    code = int.from_bytes(body, "big") >> (8 * length - _WIDTH[kind])
     values = {}
     for field in reversed(LAYOUTS[kind]):
         values[field.name] = field.decode(code & ((1 << field.bits) - 1))

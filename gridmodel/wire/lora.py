@@ -2,19 +2,29 @@
 
 Airtime follows Semtech's formula as in the SX126x data sheet, section 6.1.4, and its
 driver: explicit or implicit header, low data rate optimisation at symbols of 16.38 ms
-and longer, and the longer sync of SF5 and SF6. Left out: frequency hopping, FSK.
+and longer, and the longer sync of SF5 and SF6. Semtech's driver of the older SX127x has
+the same formula; that chip has no SF5, and SF6 with an implicit header only. Left out:
+frequency hopping, FSK.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import log10
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Le
-from pydantic import Field, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from gridmodel.settings import Settings
+from gridmodel.settings import Settings, near
+from gridmodel.wire.regions import REGIONS, SubBand
 
 #: Channel widths a modem can be set to. [kHz]
 BANDWIDTHS_KHZ = (62.5, 125.0, 250.0, 500.0)
@@ -47,8 +57,12 @@ class Modem(Settings):
         868.1, description="centre of the channel"
     )
     tx_power_dbm: Annotated[float, Ge(-9.0), Le(30.0)] = Field(
-        14.0, description="power at the antenna (ERP)"
+        14.0, description="power at the antenna, as the region counts it (EU868: ERP)"
     )
+    chip: Literal["sx126x", "sx127x"] = Field(
+        "sx126x", description="the SX127x has no SF5, and SF6 without header only"
+    )
+    region: str = Field("EU868", description=f"whose law it sends under: {', '.join(REGIONS)}")
 
     @field_validator("bandwidth_khz")
     @classmethod
@@ -56,6 +70,51 @@ class Modem(Settings):
         if value not in BANDWIDTHS_KHZ:
             raise ValueError("62.5, 125, 250 or 500 is asked for")
         return value
+
+    @field_validator("region")
+    @classmethod
+    def _a_region(cls, value: str) -> str:
+        if value not in REGIONS:
+            raise ValueError(f"'{value}' is no region. {near(value, REGIONS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _of_the_chip(self) -> Self:
+        if self.chip == "sx127x" and self.spreading_factor == 5:
+            raise ValueError("an SX127x has no SF5; use SF6 to SF12, or chip: sx126x")
+        if self.chip == "sx127x" and self.spreading_factor == 6 and self.explicit_header:
+            raise ValueError("an SX127x sends SF6 with explicit_header: false only")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_that_came_later(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        # Packets carry these values in this order, and records are compared byte by byte:
+        # one written before there was a chip or a region must stay what it is.
+        data: dict[str, Any] = handler(self)
+        if self.region == "EU868":
+            del data["region"]
+            if self.chip == "sx126x":
+                del data["chip"]
+        return data
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Self:
+        """Return the modem whose ``model_dump().values()`` these are, as a packet has them."""
+        return cls(**dict(zip(cls.model_fields, values, strict=False)))
+
+    def rule(self) -> SubBand:
+        """Return the limits this modem sends under.
+
+        Raises
+        ------
+        ValueError
+            If its channel fits no sub-band of its region, or its power is above the limit.
+        """
+        return REGIONS[self.region].permit(
+            self.frequency_mhz, self.bandwidth_khz, self.tx_power_dbm
+        )
 
     def airtime_us(self, payload_bytes: int) -> int:
         """Return the time on air of a payload. [us]"""

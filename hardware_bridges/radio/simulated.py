@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from gridmodel.control import Terminal
 from gridmodel.ports import ReceivedFrame, SendResult
-from gridmodel.wire.duty_cycle import DutyLedger, sub_band
 from gridmodel.wire.lora import Modem
+from hardware_bridges.radio.signal_report import reported
+from hardware_bridges.radio.transmitter import Transmitter
 
 
 class SimulatedRadio:
@@ -16,31 +16,27 @@ class SimulatedRadio:
 
     def __init__(self, terminal: Terminal, modem: Modem) -> None:
         self._terminal = terminal
-        self._modem = modem
-        band = sub_band(modem.frequency_mhz, modem.bandwidth_khz)
-        self._ledger = DutyLedger(band.duty_pu)
-        self._free_us = 0
+        self._transmitter = Transmitter.of(modem)
 
     def send(self, now_us: int, data: bytes) -> SendResult:
         """Send a frame now, or say when the modem or the law allows it."""
-        airtime = self._modem.airtime_us(len(data))
-        if now_us < self._free_us:
-            return SendResult(False, airtime, self._ledger.earliest_us(self._free_us, airtime))
-        if not self._ledger.allows(now_us, airtime):
-            return SendResult(False, airtime, self._ledger.earliest_us(now_us, airtime))
-        self._ledger.book(now_us, airtime)
-        self._free_us = now_us + airtime
-        self._terminal.sent.append((data, airtime))
-        return SendResult(True, airtime)
+        result = self._transmitter.ask(now_us, len(data))
+        if result.accepted:
+            self._transmitter.book(now_us, result.airtime_us)
+            self._terminal.sent.append((data, result.airtime_us))
+        return result
 
     def receive(self) -> ReceivedFrame | None:
-        """Return the next frame waiting, or None."""
-        return self._terminal.received.popleft() if self._terminal.received else None
+        """Return the next frame waiting, or None; its report is as coarse as a modem's."""
+        if not self._terminal.received:
+            return None
+        t_us, data, rssi, snr = self._terminal.received.popleft()
+        return ReceivedFrame(t_us, data, *reported(rssi, snr))
 
     def snapshot(self) -> Any:
         """Return ledger and busy time."""
-        return copy.deepcopy((self._ledger, self._free_us))
+        return self._transmitter.snapshot()
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
-        self._ledger, self._free_us = copy.deepcopy(state)
+        self._transmitter.restore(state)

@@ -4,19 +4,19 @@ What a node's program sees is what its front end and its radio give: readings in
 steps, frames that were received. A program sleeps until a timer, a frame or an alarm of
 the front end. Events crash a node or spoil a sensor.
 
-Left out so far: clock drift, flash wear, memory and processor budgets.
+What its hardware adds, such as drifting clocks and brown-outs, is in
+`simulators.firmware.board`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from dataclasses import fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from annotated_types import Gt
 from numpy.typing import NDArray
-from pydantic import Field
 
 from gridmodel.codes import CIRCUITS, Side
 from gridmodel.control import Program, Terminal
@@ -27,49 +27,20 @@ from gridmodel.federate import (
     Inputs,
     Kpi,
     Message,
-    Messages,
     NodeSeat,
-    Signal,
     Step,
 )
-from gridmodel.metering import MeterScale
 from gridmodel.ports import InverterState, ReceivedFrame
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
-from gridmodel.wire.cells import CellPlan
 from gridmodel.wire.frames import EVERYONE
-from gridmodel.wire.lora import Modem
 from gridmodel.wire.seal import OVERHEAD_BYTES, peek
+from simulators.firmware.board import NEVER_US, Boards
+from simulators.firmware.config import Crash, FirmwareConfig, Hang, ports_of
 from simulators.firmware.front_end import FrontEnd, SensorFault
 
 #: Meters: the house's own supply, and with a transfer switch both sides of it.
 SUPPLY, SIDES, TIE = "supply", ("grid", "island"), "tie"
-
-
-class Crash(Settings):
-    """A node's program stops; its relays stay as they are; then it boots."""
-
-    node: str = Field(description="customer of the node")
-    for_min: Annotated[float, Gt(0.0)] = Field(description="until it boots again")
-
-
-class FirmwareConfig(Settings):
-    """Nodes of one kind."""
-
-    controller: str = Field(description="registered name of the controller they run")
-    settings: Mapping[str, Any] = Field({}, description="the controller's own settings")
-    at: tuple[str, ...] | None = Field(None, description="customers; all of them if left out")
-    modem: Modem = Field(Modem(), description="what they send with")
-    meter: MeterScale = Field(MeterScale(), description="what their converters resolve")
-    relays: bool = Field(True, description="they switch the customer's circuits")
-    transfer_switch: bool = Field(
-        False, description="they also switch the customer between public grid and private island"
-    )
-    cells: CellPlan = Field(CellPlan(), description="how customers share radio channels")
-    inverter: bool = Field(
-        False, description="they coordinate a cell each, and the first commands the inverter"
-    )
-    period_s: Annotated[float, Gt(0.0)] = Field(1.0, description="step of readings and comparators")
 
 
 class Firmware(Federate):
@@ -77,7 +48,9 @@ class Firmware(Federate):
 
     Config = FirmwareConfig
     needs_network = True
-    events: ClassVar[Mapping[str, type[Settings]]] = {"crash": Crash, "sensor_fault": SensorFault}
+    events: ClassVar[Mapping[str, type[Settings]]] = {
+        "crash": Crash, "hang": Hang, "sensor_fault": SensorFault,
+    }  # fmt: skip
 
     def __init__(
         self, config: FirmwareConfig, context: BuildContext, seats: Sequence[NodeSeat],
@@ -103,6 +76,9 @@ class Firmware(Federate):
         self._v_base = network.bus[network.consumers[0].bus].v_nominal_v / 3**0.5
         self._front_end = FrontEnd(self._rows, _meters(config), config.meter, self._v_base)
         n = len(programs)
+        crystals = context.generator() if config.board.clock_ppm else None
+        self._boards = Boards(config.board, n, self._v_base, crystals)
+        self._now_us = 0
         self._wake_us = np.zeros(n, dtype=np.int64)
         self._boots_us = np.full(n, -1, dtype=np.int64)
         self._wake_next_us = 0
@@ -111,7 +87,7 @@ class Firmware(Federate):
         self._down_count = 0
         self._modem_data = [tuple(seat.modem.model_dump().values()) for seat in seats]
         self._counts = {"step": 0, "crash": 0, "move": 0}
-        self._declare(names)
+        self.inputs, self.outputs = ports_of(config, names, self._labels, self._v_base)
 
     @classmethod
     def build(cls, config: Any, context: BuildContext) -> Self:
@@ -137,6 +113,7 @@ class Firmware(Federate):
                     seat.customer,
                     relays=_contacts_at_start(config),
                     inverter=InverterState(0.0, 0.0, 0.0, 0.0) if config.inverter else None,
+                    flash=config.board.flash is not None,
                 ),
                 _meters(config),
                 seat.address,
@@ -151,60 +128,12 @@ class Firmware(Federate):
         programs = [context.program(config.controller, config.settings, seat) for seat in seats]
         return cls(config, context, seats, programs)
 
-    def _declare(self, names: tuple[str, ...]) -> None:
-        config, n = self._config, len(names)
-        inputs: list[Signal | Messages] = [
-            Messages("frames", "frames the radios received"),
-            Messages("events", "crash, sensor_fault"),
-            Signal(
-                "v_v", (n,), initial=self._v_base, about="voltage at each customer of the street"
-            ),
-            Signal("p_kw", (n,), initial=0.0, about="power of each customer"),
-            Signal("vehicles_p_kw", (n,), initial=0.0, about="power of the chargers there"),
-            Signal("q_kvar", (n,), initial=0.0, about="reactive power of each customer"),
-            Signal("island_f_hz", about="frequency of the street"),
-            Signal("grid_f_hz", initial=0.0, about="frequency of the public grid"),
-            Signal("island_v_pu", initial=0.0, about="voltage of the island bus"),
-            Signal("grid_v_pu", initial=0.0, about="voltage of the public grid"),
-        ]
-        outputs: list[Signal | Messages] = [
-            Messages("transmit", "frames given to the air"),
-            Messages("switched", "circuits or transfer switches that moved"),
-            Signal(
-                "state", (len(self._at),), int, labels=self._labels, about="state of each program"
-            ),
-        ]
-        if config.relays:
-            outputs.append(
-                Signal(
-                    "closed",
-                    (n, 3),
-                    bool,
-                    labels=names,
-                    columns=CIRCUITS,
-                    about="circuits that are connected",
-                )
-            )
-        if config.transfer_switch:
-            outputs.append(
-                Signal("side", (n,), int, labels=names, about="0 nowhere, 1 grid, 2 island")
-            )
-        if config.inverter:
-            inputs += [
-                Signal("tied", (), bool, initial=True, about="the anchor's way to the grid"),
-                Signal("tie_p_kw", initial=0.0, about="import from the public grid"),
-                Signal("inverter_p_kw", initial=0.0, about="power of the anchor"),
-                Signal("soc_pu", initial=0.5, about="the battery's state of charge"),
-                Signal("p_discharge_max_kw", initial=0.0, about="greatest power it gives"),
-                Signal("e_full_kwh", initial=0.0, about="energy content of the battery"),
-            ]
-            outputs.append(Signal("p_set_kw", about="power wanted of the anchor while tied"))
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-
     def step(self, t_us: int, inputs: Inputs) -> Step:
         """Take events and frames, read, and run the programs that are due."""
+        self._now_us = t_us
         for event in inputs.messages["events"]:
             self._suffer(t_us, event)
+        outputs: dict[str, Any] = {}
         due = self._due
         anyone = t_us >= self._wake_next_us
         due[:] = self._wake_us <= t_us if anyone else False
@@ -212,9 +141,10 @@ class Firmware(Federate):
             anyone |= self._receive(t_us, inputs.messages["frames"], due)
         if t_us % self.period_us == 0:
             anyone |= self._front_end.read(t_us, inputs, self._on_grid, due)
+            self._feed(t_us, inputs["v_v"][self._rows], outputs)
         if self._down_count:
             self._boot(t_us, due)
-        outputs: dict[str, Any] = {}
+            anyone |= bool(due.any())
         if anyone:
             self._run_all(t_us, due, inputs, outputs)
             self._wake_next_us = int(self._wake_us.min())
@@ -230,26 +160,60 @@ class Firmware(Federate):
         outputs["transmit"] = []
         nodes = np.flatnonzero(due).tolist()
         moved = [node for node in nodes if self._run(t_us, node, inputs, outputs["transmit"])]
-        if moved:
-            self._counts["move"] += len(moved)
-            data = {"nodes": tuple(self._at[node] for node in moved)}
-            outputs["switched"] = [Message(t_us, "node", data)]
-            outputs.update(self._contacts())
+        self._tell_moved(t_us, moved, outputs)
         outputs["state"] = np.array([program.state for program in self._programs])
         if self._config.inverter:
             outputs["p_set_kw"] = self._terminals[0].p_set_kw
 
     def _suffer(self, t_us: int, event: Message) -> None:
         """Let an event happen to a node, to all its programs if it has several."""
-        until = t_us + microseconds(60.0 * event.data["for_min"])
+        board = self._config.board
         for node in [k for k, name in enumerate(self._at) if name == event.data["node"]]:
+            if event.kind == "hang":
+                self._boards.hung()
+                self._stop(node, t_us + microseconds(board.watchdog_s + board.boot_s))
+                continue
+            until = t_us + microseconds(60.0 * event.data["for_min"])
             if event.kind == "crash":
-                self._down_count += self._boots_us[node] < 0
-                self._boots_us[node] = self._wake_us[node] = max(until, self._boots_us[node])
-                self._wake_next_us = int(self._wake_us.min())
+                self._stop(node, until + microseconds(board.boot_s))
                 self._counts["crash"] += 1
             else:
                 self._front_end.spoil(node, event.data, until)
+
+    def _stop(self, node: int, until_us: int) -> None:
+        """Keep a node down until an instant, or longer if it is so already."""
+        self._down_count += self._boots_us[node] < 0
+        self._boots_us[node] = self._wake_us[node] = max(until_us, self._boots_us[node])
+        self._wake_next_us = int(self._wake_us.min())
+
+    def _feed(self, t_us: int, v_v: NDArray[np.float64], outputs: dict[str, Any]) -> None:
+        """Take power from the boards whose supply has been away too long, and give it back."""
+        lost, back = self._boards.powered(t_us, v_v)
+        for node in lost:
+            self._stop(node, NEVER_US)
+        for node in back:
+            self._boots_us[node] = t_us + microseconds(self._config.board.boot_s)
+            self._wake_us[node] = self._boots_us[node]
+            self._wake_next_us = int(self._wake_us.min())
+        if lost and self._config.board.rest == "open":
+            moved = [node for node in lost if self._release(node)]
+            self._tell_moved(t_us, moved, outputs)
+
+    def _release(self, node: int) -> bool:
+        """Let the contacts of a node without power fall open; return whether any did."""
+        contacts = self._terminals[node].relays
+        own = [name for name, closed in contacts.items() if closed and name != TIE]
+        contacts.update(dict.fromkeys(own, False))
+        return bool(own)
+
+    def _tell_moved(self, t_us: int, moved: list[int], outputs: dict[str, Any]) -> None:
+        """Send on which nodes moved their contacts."""
+        if not moved:
+            return
+        self._counts["move"] += len(moved)
+        data = {"nodes": tuple(self._at[node] for node in moved)}
+        outputs.setdefault("switched", []).append(Message(t_us, "node", data))
+        outputs.update(self._contacts())
 
     def _receive(self, t_us: int, messages: Sequence[Message], due: NDArray[np.bool_]) -> bool:
         """Hand frames to the radios they are addressed to; return whether any was."""
@@ -262,7 +226,8 @@ class Firmware(Federate):
             destination = peek(frame)[1]
             for k, node in enumerate(data["nodes"]):
                 if destination in (EVERYONE, self._addresses[node]) and self._boots_us[node] < 0:
-                    received = ReceivedFrame(t_us, frame, data["rssi_dbm"][k], data["snr_db"][k])
+                    own_us = self._boards.local_us(node, t_us)
+                    received = ReceivedFrame(own_us, frame, data["rssi_dbm"][k], data["snr_db"][k])
                     self._terminals[node].received.append(received)
                     due[node] = anyone = True
         return anyone
@@ -275,12 +240,20 @@ class Firmware(Federate):
                 self._boots_us[node] = -1
                 self._down_count -= 1
                 self._terminals[node].received.clear()
-                self._programs[node].boot(t_us)
+                self._programs[node].boot(self._boards.local_us(node, t_us))
 
     def _run(self, t_us: int, node: int, inputs: Inputs, transmit: list[Message]) -> bool:
         """Run one program; return whether a contact moved."""
         terminal, program = self._terminals[node], self._programs[node]
-        terminal.readings.update(self._front_end.measurements(node))
+        boards, readings = self._boards, self._front_end.measurements(node)
+        if boards.drifts:
+            readings = {
+                name: reading._replace(t_us=boards.local_us(node, reading.t_us))
+                for name, reading in readings.items()
+            }
+        terminal.readings.update(readings)
+        if terminal.truth is not None:  # a node outside has converters of its own
+            terminal.truth.update(self._front_end.truth(node))
         if terminal.inverter is not None:
             terminal.inverter = InverterState(
                 inputs["inverter_p_kw"], inputs["soc_pu"], inputs["p_discharge_max_kw"],
@@ -288,9 +261,10 @@ class Firmware(Federate):
             )  # fmt: skip
             terminal.relays["tie"] = inputs["tied"]
         before = dict(terminal.relays)
-        program.step(t_us)
+        program.step(boards.local_us(node, t_us))
         self._counts["step"] += 1
-        self._wake_us[node] = program.wake_us
+        boards.ran(node)
+        self._wake_us[node] = boards.true_us(node, program.wake_us)
         self._front_end.watch(node, program.alarms)
         modem = self._modem_data[node]
         for frame, _ in terminal.sent:
@@ -339,23 +313,26 @@ class Firmware(Federate):
                 ("crash", "crashes"),
             )
         )
-        return (*own, *_together([program.kpis() for program in self._programs]))
+        writes = [terminal.write_count for terminal in self._terminals]
+        boards = self._boards.kpis(self._now_us, writes)
+        return (*own, *boards, *_together([program.kpis() for program in self._programs]))
 
     def snapshot(self) -> Any:
         """Return programs, terminals and timers."""
         names = ("_wake_us", "_boots_us", "_wake_next_us", "_on_grid", "_down_count", "_counts",
-                 "_terminals")  # fmt: skip
+                 "_terminals", "_now_us")  # fmt: skip
         own = copy.deepcopy({name: getattr(self, name) for name in names})
         programs = [program.snapshot() for program in self._programs]
-        return own, self._front_end.snapshot(), programs
+        return own, self._front_end.snapshot(), self._boards.snapshot(), programs
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
-        own, front_end, programs = copy.deepcopy(state)
+        own, front_end, boards, programs = copy.deepcopy(state)
         self._front_end.restore(front_end)
+        self._boards.restore(boards)
         for terminal, saved in zip(self._terminals, own.pop("_terminals"), strict=True):
-            for field in ("readings", "relays", "received", "sent", "inverter", "p_set_kw"):
-                setattr(terminal, field, getattr(saved, field))
+            for field in fields(Terminal):
+                setattr(terminal, field.name, getattr(saved, field.name))
         for name, value in own.items():
             setattr(self, name, value)
         for program, saved in zip(self._programs, programs, strict=True):

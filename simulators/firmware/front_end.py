@@ -1,8 +1,10 @@
 """Front end: the converters of a fleet of nodes, and comparators that watch the readings.
 
 A reading is the true value, spoilt by the sensor's faults, in whole steps of the
-converter. A comparator rings when a reading leaves the bounds that the node's program
-set, so the program sleeps until then.
+converter. With ``sampling: sampled`` it is metered instead from the codes that the
+converter gives of the spoilt value's wave, by the function that a node's meter uses. A
+comparator rings when a reading leaves the bounds that the node's program set, so the
+program sleeps until then.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from pydantic import Field
 
 from gridmodel.control import Alarm
 from gridmodel.federate import Inputs
-from gridmodel.metering import MeterScale
+from gridmodel.metering import DARK_V, MeterScale
 from gridmodel.ports import Measurement
 from gridmodel.settings import Settings
+from gridmodel.waveform import Waveform
+from simulators.firmware.sampled_meters import SampledMeters
 
 Array = NDArray[np.float64]
 QUANTITIES = ("v_v", "i_a", "p_kw", "f_hz")
 #: Columns of a reading.
 VOLTAGE, CURRENT, POWER, FREQUENCY = range(4)
-#: Fewer volts than this make no frequency reading. [V]
-DARK_V = 10.0
 NEVER_US = int(np.iinfo(np.int64).max)
 
 
@@ -44,7 +46,7 @@ class SensorFault(Settings):
 
 
 @njit(cache=True)
-def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
+def _sense(  # noqa: PLR0913  a kernel takes its arrays one by one
     rows: NDArray[np.int64],
     v_v: Array,
     p_kw: Array,
@@ -54,12 +56,9 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
     others: Array,
     on_grid: NDArray[np.bool_],
     wrong: Array,
-    steps: Array,
-    bounds: Array,
-    readings: Array,
-    due: NDArray[np.bool_],
-) -> bool:
-    """Take all readings in the converters' steps and mark nodes whose alarm rings.
+    truth: Array,
+) -> None:
+    """Put what each meter looks at into `truth`, spoilt by its sensor's faults.
 
     Parameters
     ----------
@@ -75,31 +74,41 @@ def _sample(  # noqa: PLR0913  a kernel takes its arrays one by one
         Nodes whose customer is on the public grid by a transfer switch.
     wrong : ndarray, shape (n, 4, 2)
         Factor and offset of each reading of the supply.
-    steps : ndarray, shape (4,)
-        Steps of voltage, current, power and frequency.
-    bounds, readings : ndarray, shape (n, n_meter, 4)
-        Alarm bounds, and where the readings go.
-    due : ndarray, shape (n,)
-        Set where an alarm rings.
+    truth : ndarray, shape (n, n_meter, 4)
+        Voltage, current, power and frequency of each meter.
     """
-    anyone = False
     for node in range(rows.shape[0]):
         row = rows[node]
         v = v_v[row]
         power = p_kw[row] + vehicles_p_kw[row]
-        supply = readings[node, 0]
+        supply = truth[node, 0]
         supply[VOLTAGE] = v
         supply[CURRENT] = 1e3 * np.hypot(power, q_kvar[row]) / max(v, DARK_V)
         supply[POWER] = power
         supply[FREQUENCY] = f_hz[0 if on_grid[node] else 1] if v > DARK_V else 0.0
         for kind in range(4):
             supply[kind] = wrong[node, kind, 0] * supply[kind] + wrong[node, kind, 1]
-        for meter in range(1, readings.shape[1]):
-            readings[node, meter] = others[meter - 1]
+        for meter in range(1, truth.shape[1]):
+            truth[node, meter] = others[meter - 1]
+
+
+@njit(cache=True)
+def _round(truth: Array, steps: Array, readings: Array) -> None:
+    """Put the truth in whole steps into `readings`; both have shape (n, n_meter, 4)."""
+    for node in range(truth.shape[0]):
+        for meter in range(truth.shape[1]):
+            for kind in range(4):
+                step = steps[kind]
+                readings[node, meter, kind] = np.rint(truth[node, meter, kind] / step) * step
+
+
+@njit(cache=True)
+def _ring(readings: Array, bounds: Array, due: NDArray[np.bool_]) -> bool:
+    """Set `due` where a reading is out of its alarm's bounds; return whether any is."""
+    anyone = False
+    for node in range(readings.shape[0]):
         for meter in range(readings.shape[1]):
             r, b = readings[node, meter], bounds[node, meter]
-            for kind in range(4):
-                r[kind] = np.rint(r[kind] / steps[kind]) * steps[kind]
             if r[VOLTAGE] < b[0] or r[VOLTAGE] > b[1] or r[FREQUENCY] < b[2] or r[FREQUENCY] > b[3]:
                 due[node] = anyone = True
     return anyone
@@ -126,9 +135,11 @@ class FrontEnd:
         n = len(rows)
         self._rows = rows
         self._meters = tuple(meters)
-        self._steps = np.array([scale.v_step_v, scale.i_step_a, scale.p_step_kw, scale.f_step_hz])
+        self._steps = scale.steps
         self._v_base_v = v_base_v
-        self._readings = np.zeros((n, len(meters), 4))
+        self._truth = np.zeros((n, len(meters), 4))
+        self._readings = np.zeros_like(self._truth)
+        self._sampled = SampledMeters(scale) if scale.sampling == "sampled" else None
         self._bounds = np.tile([-inf, inf, -inf, inf], (n, len(meters), 1))
         self._wrong = np.tile([1.0, 0.0], (n, 4, 1))
         self._spoilt_until_us = np.full((n, 4), NEVER_US)
@@ -162,7 +173,7 @@ class FrontEnd:
             self._spoilt_until_us[over] = NEVER_US
             self._spoilt_next_us = int(self._spoilt_until_us.min())
         self._sample_us = t_us
-        rings: bool = _sample(
+        _sense(
             self._rows,
             inputs["v_v"],
             inputs["p_kw"],
@@ -172,12 +183,22 @@ class FrontEnd:
             others,
             on_grid,
             self._wrong,
-            self._steps,
-            self._bounds,
-            self._readings,
-            due,
+            self._truth,
         )
+        if self._sampled is None:
+            _round(self._truth, self._steps, self._readings)
+        else:
+            self._sampled.read(self._truth, self._readings)
+        rings: bool = _ring(self._readings, self._bounds, due)
         return rings
+
+    def truth(self, node: int) -> dict[str, Waveform]:
+        """Return what each meter of a node looks at, its sensor's faults included.
+
+        An emulated converter that is given this has the codes of ``sampling: sampled``.
+        """
+        rows = self._truth[node].tolist()
+        return {meter: Waveform(*row) for meter, row in zip(self._meters, rows, strict=True)}
 
     def measurements(self, node: int) -> dict[str, Measurement]:
         """Return the newest reading of each meter of a node."""
@@ -198,7 +219,7 @@ class FrontEnd:
 
     def snapshot(self) -> Any:
         """Return readings, bounds and faults."""
-        fixed = ("_rows", "_meters", "_steps", "_v_base_v")
+        fixed = ("_rows", "_meters", "_steps", "_v_base_v", "_sampled")
         return copy.deepcopy({k: v for k, v in vars(self).items() if k not in fixed})
 
     def restore(self, state: Any) -> None:

@@ -1,27 +1,24 @@
 """LoRa channel: packets in the air between the radios of a neighbourhood.
 
 Event-driven: a packet starts when a node sends it and is judged when it ends, so a
-delivery happens at its true airtime. A receiver gets it if the signal is above the
-demodulation floor, the receiver did not send meanwhile, and every packet of the same
-channel and spreading factor that overlapped is weaker by the capture threshold. As in
-LoRaSim, an overlap that ends before the last five preamble symbols does no harm.
+delivery happens at its true airtime. What decides about a reception is in `reception`,
+what decides about a sending in `outbox`. Only radios that may hear a packet are looked at.
 
-Left out so far: interference between spreading factors, fading in time, several
-gateways, adaptive data rate.
+Left out: overlap of neighbouring channels, several packets' power added up, receivers
+that are locked on one packet when a stronger one comes, fading that lasts from one packet
+to the next, propagation delay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt
 from numpy.typing import NDArray
-from pydantic import Field
 
-from gridmodel.errors import Fault, ScenarioError
+from gridmodel.errors import ScenarioError
 from gridmodel.federate import (
     BuildContext,
     Federate,
@@ -33,58 +30,28 @@ from gridmodel.federate import (
     Step,
 )
 from gridmodel.neighbourhood import Neighbourhood
-from gridmodel.settings import Settings, near
-from gridmodel.wire.cells import CellPlan
-from gridmodel.wire.duty_cycle import HOUR_US, DutyLedger, sub_band
-from gridmodel.wire.lora import SNR_FLOOR_DB, Modem
-from simulators.radio.path_loss import PATH_LOSS, range_m
+from gridmodel.wire.lora import Modem
+from simulators.radio.energy import EnergyMeter
+from simulators.radio.in_flight import InFlight
+from simulators.radio.isolation import SF_MIN, thresholds_db
+from simulators.radio.lora_config import LoraConfig as LoraConfig
+from simulators.radio.lora_config import RadiosConfig as RadiosConfig
+from simulators.radio.outbox import Fate, Go, Outbox, Wish
+from simulators.radio.reception import (
+    COLLIDED,
+    DEAF,
+    DELIVERED,
+    DROPPED,
+    OUTCOMES,
+    WEAK,
+    Air,
+    Ear,
+    judge,
+    on_air,
+)
+from simulators.radio.roster import Roster, faults
 
 Array = NDArray[np.float64]
-#: Preamble symbols a receiver needs to synchronise (LoRaSim). []
-_SYNC_SYMBOLS = 5
-#: Two radios at one place are this far apart. [m]
-_SAME_HOUSE_M = 3.0
-OUTCOMES = ("delivered", "weak", "collided", "deaf")
-DELIVERED, WEAK, COLLIDED, DEAF = range(4)
-
-
-class RadiosConfig(Settings):
-    """Radios of one fleet of nodes, one at each customer."""
-
-    at: tuple[str, ...] | None = Field(None, description="customers; all of them if left out")
-    listen: Modem = Field(Modem(), description="what its receivers are tuned to")
-    every_cell: bool = Field(
-        False, description="a radio for every cell at each place, as coordinators have"
-    )
-
-
-class LoraConfig(Settings):
-    """The neighbourhood's air."""
-
-    path_loss: str = Field(description=f"one of {', '.join(PATH_LOSS)}; see the range it gives")
-    cells: CellPlan = Field(CellPlan(), description="how customers share channels")
-    fleets: Mapping[str, RadiosConfig] = Field(description="radios, by name of their federate")
-    shadowing_db: Annotated[float, Ge(0.0)] = Field(
-        0.0, description="spread of a link's loss around the preset, drawn once"
-    )
-    noise_figure_db: Annotated[float, Ge(0.0)] = Field(6.0, description="of the receivers")
-    capture_db: Annotated[float, Ge(0.0)] = Field(
-        6.0, description="a packet survives others that are weaker by this"
-    )
-    report_s: Annotated[float, Gt(0.0)] = Field(60.0, description="step of the channel's figures")
-
-
-@dataclass(slots=True)
-class Packet:
-    """A packet in the air."""
-
-    sender: int
-    frame: bytes
-    start_us: int
-    end_us: int
-    guarded_us: int  # from here on an overlap does harm
-    modem: Modem
-    done: bool = False
 
 
 @dataclass
@@ -94,8 +61,9 @@ class _Tally:
     sent: int = 0
     refused: int = 0
     airtime_us: int = 0
-    outcomes: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    outcomes: list[int] = field(default_factory=lambda: [0] * len(OUTCOMES))
     duty_max_pu: float = 0.0
+    listened: int = 0
 
 
 class Lora(Federate):
@@ -104,42 +72,50 @@ class Lora(Federate):
     Config = LoraConfig
     needs_network = True
     first_us = 0
-    dynamic = ("_air", "_ledgers", "_tally", "_window", "_next_report_us", "_busy_until_us")
+    dynamic = (
+        "_air", "_outbox", "_tally", "_window", "_next_report_us", "_busy_until_us", "_meter",
+        "_now_us",
+    )  # fmt: skip
 
     def __init__(
         self, config: LoraConfig, network: Neighbourhood, rng: np.random.Generator
     ) -> None:
         self._config = config
-        self._fleet_rows: dict[str, tuple[int, int]] = {}
-        places: list[str] = []
-        self._listen: list[Modem] = []
-        for name, fleet in config.fleets.items():
-            at = network.consumer_names if fleet.at is None else fleet.at
-            seats = config.cells.coordinators if fleet.every_cell else config.cells.nodes
-            found = seats(network.consumer_names, at)
-            self._fleet_rows[name] = (len(places), len(places) + len(found))
-            places += [seat.customer for seat in found]
-            self._listen += [config.cells.tuned(fleet.listen, seat.cell) for seat in found]
-        self._fleet_of = [
-            name for name, (low, high) in self._fleet_rows.items() for _ in range(low, high)
-        ]
-        self._loss_db = self._losses(network, places, rng)
+        self._roster = Roster(config, network, rng)
+        key = np.uint64(rng.integers(2**63))
+        self._rules = Air(
+            self._roster.loss_db,
+            thresholds_db(config.isolation, config.capture_db),
+            key,
+            config.fading == "rayleigh",
+            config.drop_pu,
+        )
         self._modems: dict[tuple[Any, ...], Modem] = {}
-        self._listeners: dict[tuple[float, int, float], NDArray[np.int64]] = {}
-        self._air: list[Packet] = []
-        self._ledgers: dict[tuple[int, str], DutyLedger] = {}
+        self._air = InFlight()
+        self._outbox = Outbox(
+            config.over_limit == "queue", config.queue_count, config.listen_before_talk, key
+        )
+        self._meter = None
+        if config.energy is not None:
+            self._meter = EnergyMeter(config.energy, len(self._roster.labels))
         self._tally = _Tally()
         self._window = _Tally()
         self._report_us = round(config.report_s * 1e6)
         self._next_report_us = 0
-        self._busy_until_us = 0
+        self._busy_until_us = self._now_us = 0
         self.inputs = (Messages("transmit", "frames the nodes send"),)
+        energy = Signal(
+            "energy_kwh", (len(self._roster.labels),), labels=self._roster.labels,
+            about="what each radio has used",
+        )  # fmt: skip
         self.outputs = (
             Signal("utilisation_pu", about="part of the last window some packet was in the air"),
             Signal("delivered_count", (), int, about="receptions in the last window"),
             Signal("lost_count", (), int, about="receptions lost in the last window"),
+            *([energy] if self._meter is not None else []),
             *(Messages(f"to_{name}", f"frames heard by {name}") for name in config.fleets),
             Messages("lost", "receptions that failed, and why"),
+            Messages("refused", "packets that were not sent, why, and from when they may be"),
         )
 
     @classmethod
@@ -147,75 +123,65 @@ class Lora(Federate):
         """Place the radios at their customers."""
         network = context.network
         assert network is not None
-        faults = []
-        if config.path_loss not in PATH_LOSS:
-            problem = f"'{config.path_loss}' is no path-loss preset."
-            faults.append(
-                Fault(context.name, "path_loss", problem, near(config.path_loss, PATH_LOSS))
-            )
-        for name, fleet in config.fleets.items():
-            key = f"fleets.{name}"
-            for house in fleet.at or ():
-                if house not in network.consumer:
-                    advice = near(house, network.consumer)
-                    faults.append(
-                        Fault(context.name, f"{key}.at", f"there is no customer '{house}'.", advice)
-                    )
-            for cell in range(-(-len(network.consumers) // config.cells.size)):
-                modem = config.cells.tuned(fleet.listen, cell)
-                try:
-                    sub_band(modem.frequency_mhz, modem.bandwidth_khz)
-                except ValueError as error:
-                    faults.append(Fault(context.name, f"{key}.listen", f"cell {cell}: {error}"))
-        if faults:
-            raise ScenarioError("radio channel cannot be built", faults)
+        found = faults(context.name, config, network)
+        if found:
+            raise ScenarioError("radio channel cannot be built", found)
         return cls(config, network, context.generator())
 
     def warnings(self) -> tuple[str, ...]:
         """Return the range, and radios that cannot reach each other."""
         found = []
-        preset = PATH_LOSS[self._config.path_loss]
         for name, fleet in self._config.fleets.items():
             modem = fleet.listen
-            budget = modem.tx_power_dbm - modem.sensitivity_dbm(self._config.noise_figure_db)
-            reach = range_m(preset, budget, modem.frequency_mhz)
-            low, high = self._fleet_rows[name]
-            others = [k for k in range(len(self._listen)) if not low <= k < high]
-            out = sum(bool(self._loss_db[sender, low:high].min() > budget) for sender in others)
+            low, high = self._roster.rows[name]
+            loss_db, budget_db = self._roster.loss_db, self._roster.budget_db(modem)
+            others = [k for k in range(len(loss_db)) if not low <= k < high]
+            out = sum(bool(loss_db[sender, low:high].min() > budget_db) for sender in others)
             if out:
                 found.append(
                     f"{out} of {len(others)} radios cannot reach {name}: path loss "
-                    f"{self._config.path_loss} gives a range of {reach:.0f} m at SF"
-                    f"{modem.spreading_factor}/{modem.bandwidth_khz:g} kHz and "
+                    f"{self._config.path_loss} gives a range of {self._roster.range_m(modem):.0f} m "
+                    f"at SF{modem.spreading_factor}/{modem.bandwidth_khz:g} kHz and "
                     f"{modem.tx_power_dbm:g} dBm. Raise the spreading factor, or check the preset."
                 )
         return tuple(found)
 
+    def config(self) -> Mapping[str, Any]:
+        """Return the range to each fleet, by its receivers' settings."""
+        reach = {
+            name: round(self._roster.range_m(fleet.listen), 1)
+            for name, fleet in self._config.fleets.items()
+        }
+        return {"range_m": reach}
+
     def step(self, t_us: int, inputs: Inputs) -> Step:
         """Judge packets that end now, then take those that start."""
-        outputs: dict[str, Any] = {f"to_{name}": [] for name in self._fleet_rows}
-        outputs["lost"] = []
-        for packet in self._air:
-            if packet.end_us <= t_us and not packet.done:
-                packet.done = True
-                self._judge(packet, outputs)
+        self._now_us = t_us
+        outputs: dict[str, Any] = {f"to_{name}": [] for name in self._roster.rows}
+        outputs["lost"], outputs["refused"] = [], []
+        ended = self._air.ended(t_us)
+        for row, wish in ended:
+            self._judge(row, wish, outputs)
+        for fate in self._outbox.act(t_us, self._hears):
+            self._do(t_us, fate, outputs)
         for message in inputs.messages["transmit"]:
-            self._start(t_us, message)
-        self._forget(t_us)
+            for fate in self._outbox.ask(t_us, self._wish(message)):
+                self._do(t_us, fate, outputs)
+        self._note_listening()
+        if ended:
+            self._air.forget()
         if t_us >= self._next_report_us:
             self._report(t_us, outputs)
             self._next_report_us = t_us - t_us % self._report_us + self._report_us
-        ends = [packet.end_us for packet in self._air if not packet.done]
-        return outputs, min([self._next_report_us, *ends])
+        own = (self._next_report_us, self._air.next_us, self._outbox.next_us)
+        return outputs, min(t for t in own if t is not None)
 
     def kpis(self) -> tuple[Kpi, ...]:
-        """Return delivery and duty figures, and the range of the preset."""
+        """Return delivery, duty and energy figures, and the range of the preset."""
         tally = self._tally
         heard = max(sum(tally.outcomes), 1)
-        modem = next(iter(self._config.fleets.values())).listen
-        budget = modem.tx_power_dbm - modem.sensitivity_dbm(self._config.noise_figure_db)
-        reach = range_m(PATH_LOSS[self._config.path_loss], budget, modem.frequency_mhz)
-        return (
+        reach = self._roster.range_m(next(iter(self._config.fleets.values())).listen)
+        found = [
             Kpi("range_m", reach, f"range of path loss {self._config.path_loss}"),
             Kpi("sent_count", tally.sent, "packets sent"),
             Kpi("delivery_pu", tally.outcomes[DELIVERED] / heard, "of all possible receptions"),
@@ -227,77 +193,89 @@ class Lora(Federate):
                 tally.duty_max_pu,
                 "worst radio's share of its worst hour on air, of its limit",
             ),
-            Kpi("refused_count", tally.refused, "packets that would have broken the duty cycle"),
-        )
+            Kpi("refused_count", tally.refused, "packets that were not sent, by law or for room"),
+        ]
+        if self._config.drop_pu > 0.0:
+            found.append(Kpi("dropped_pu", tally.outcomes[DROPPED] / heard, "lost by drop_pu"))
+        if self._config.listen_before_talk is not None:
+            found.append(Kpi("listen_count", tally.listened, "detections before talk"))
+        return (*found, *self._energy_kpis())
 
-    def _losses(self, network: Neighbourhood, places: list[str], rng: np.random.Generator) -> Array:
-        """Return the path loss between all radios, symmetric, shape (n, n). [dB]"""
-        n = len(places)
-        loss = np.zeros((n, n))
-        preset = PATH_LOSS[self._config.path_loss]
-        f_mhz = self._listen[0].frequency_mhz
-        for a in range(n):
-            for b in range(a):
-                d_m = max(network.distance_m(places[a], places[b]), _SAME_HOUSE_M)
-                shadow = self._config.shadowing_db * float(rng.standard_normal())
-                loss[a, b] = loss[b, a] = preset(d_m, f_mhz) + shadow
-        return loss
+    def _energy_kpis(self) -> list[Kpi]:
+        if self._meter is None or self._config.energy is None or self._now_us == 0:
+            return []
+        used = self._meter.used_kwh(self._now_us)
+        found = [
+            Kpi("radio_mean_kwh", float(used.mean()), "energy a radio used, in the mean"),
+            Kpi("radio_max_kwh", float(used.max()), "energy the thirstiest radio used"),
+        ]
+        if self._config.energy.battery_kwh is not None:
+            life = self._meter.life_days(self._now_us)
+            about = "life of a full battery at the power so far"
+            found += [
+                Kpi("battery_min_days", float(life.min()), f"{about}, of the thirstiest radio"),
+                Kpi("battery_mean_days", float(life.mean()), f"{about}, in the mean"),
+            ]
+        return found
 
-    def _modem(self, data: Mapping[str, Any]) -> Modem:
-        """Return the modem settings a packet was sent with."""
+    def _wish(self, message: Message) -> Wish:
+        """Return what a node wants to send."""
+        data = message.data
         key = tuple(data["modem"])
         if key not in self._modems:
-            self._modems[key] = Modem(**dict(zip(Modem.model_fields, key, strict=True)))
-        return self._modems[key]
+            self._modems[key] = Modem.of(key)
+        modem = self._modems[key]
+        radio = self._roster.rows[data["fleet"]][0] + data["node"]
+        return Wish(radio, data["frame"], modem, modem.airtime_us(len(data["frame"])))
 
-    def _start(self, t_us: int, message: Message) -> None:
-        """Put a packet on the air, unless its sender's duty cycle forbids it."""
-        data = message.data
-        modem = self._modem(data)
-        sender = self._fleet_rows[data["fleet"]][0] + data["node"]
-        airtime = modem.airtime_us(len(data["frame"]))
-        band = sub_band(modem.frequency_mhz, modem.bandwidth_khz)
-        ledger = self._ledgers.setdefault((sender, band.name), DutyLedger(band.duty_pu))
-        if not ledger.allows(t_us, airtime):
-            self._tally.refused += 1
+    def _do(self, t_us: int, fate: Fate, outputs: dict[str, Any]) -> None:
+        """Put a packet on the air, or say that it is not sent."""
+        if isinstance(fate, Go):
+            self._start(t_us, fate.wish)
             return
-        ledger.book(t_us, airtime)
-        used = ledger.used_us(t_us + airtime) / HOUR_US / band.duty_pu
-        self._tally.duty_max_pu = max(self._tally.duty_max_pu, used)
+        wish = fate.wish
+        self._tally.refused += 1
+        data = {
+            "fleet": self._roster.fleet_of[wish.radio],
+            "node": self._roster.seat(wish.radio),
+            "why": fate.why,
+            "from_us": fate.from_us,
+            "frame": wish.frame,
+        }
+        outputs["refused"].append(Message(t_us, "refused", data))
+
+    def _start(self, t_us: int, wish: Wish) -> None:
+        end_us = t_us + wish.airtime_us
+        used_pu = self._outbox.used_pu(end_us, wish)
+        self._tally.duty_max_pu = max(self._tally.duty_max_pu, used_pu)
         self._tally.sent += 1
-        end_us = t_us + airtime
         self._window.airtime_us += max(end_us - max(t_us, self._busy_until_us), 0)
         self._busy_until_us = max(self._busy_until_us, end_us)
-        guarded = t_us + round(max(modem.preamble_symbols - _SYNC_SYMBOLS, 0) * modem.symbol_us)
-        self._air.append(Packet(sender, data["frame"], t_us, t_us + airtime, guarded, modem))
+        if self._meter is not None:
+            self._meter.send(wish.radio, wish.modem.tx_power_dbm, wish.airtime_us)
+        tuning = self._roster.tuning(wish.modem)
+        self._air.add(wish, tuning.flight(t_us, wish.airtime_us, wish.radio))
 
-    def _judge(self, packet: Packet, outputs: dict[str, Any]) -> None:
-        """Decide for every listener what became of a packet that ends now."""
-        listeners = self._tuned(packet.modem)
-        listeners = listeners[listeners != packet.sender]
-        if not len(listeners):
-            return
-        rssi = packet.modem.tx_power_dbm - self._loss_db[packet.sender, listeners]
-        snr = rssi - packet.modem.noise_dbm(self._config.noise_figure_db)
-        outcome = np.full(len(listeners), DELIVERED)
-        for other in self._air:
-            if other is packet or other.start_us >= packet.end_us:
-                continue
-            if other.end_us > packet.start_us:
-                outcome[listeners == other.sender] = DEAF
-            if other.end_us > packet.guarded_us and _same_channel(other.modem, packet.modem):
-                theirs = other.modem.tx_power_dbm - self._loss_db[other.sender, listeners]
-                hit = (rssi - theirs < self._config.capture_db) & (outcome == DELIVERED)
-                outcome[hit & (listeners != other.sender)] = COLLIDED
-        outcome[snr < SNR_FLOOR_DB[packet.modem.spreading_factor]] = WEAK
+    def _judge(self, row: int, wish: Wish, outputs: dict[str, Any]) -> None:
+        """Decide for every neighbour what became of a packet that ends now."""
+        tuning = self._roster.tuning(wish.modem)
+        listeners, beyond = self._roster.neighbours(wish.radio, wish.modem)
+        counts = [0] * len(OUTCOMES)
+        counts[WEAK] = beyond
+        if len(listeners):
+            rssi, snr, outcome = judge(
+                self._air.rows, row, listeners, tuning.noise_dbm, tuning.floor_db, self._rules
+            )
+            for code, count in enumerate(np.bincount(outcome, minlength=len(OUTCOMES)).tolist()):
+                counts[code] += count
+            self._send_on(self._now_us, wish, listeners, rssi, snr, outcome, outputs)
         for tally in (self._tally, self._window):
-            for code in outcome.tolist():
-                tally.outcomes[code] += 1
-        self._send_on(packet, listeners, rssi, snr, outcome, outputs)
+            tally.outcomes = [a + b for a, b in zip(tally.outcomes, counts, strict=True)]
 
     def _send_on(
         self,
-        packet: Packet,
+        t_us: int,
+        wish: Wish,
         listeners: NDArray[np.int64],
         rssi: Array,
         snr: Array,
@@ -305,40 +283,39 @@ class Lora(Federate):
         outputs: dict[str, Any],
     ) -> None:
         """Emit one delivery a fleet, and one note of losses."""
-        name = self._fleet_of[packet.sender]
-        node = packet.sender - self._fleet_rows[name][0]
-        for fleet, (low, high) in self._fleet_rows.items():
+        for fleet, (low, high) in self._roster.rows.items():
             got = (outcome == DELIVERED) & (listeners >= low) & (listeners < high)
             if got.any():
                 data = {
-                    "frame": packet.frame,
+                    "frame": wish.frame,
                     "nodes": tuple((listeners[got] - low).tolist()),
                     "rssi_dbm": tuple(rssi[got].tolist()),
                     "snr_db": tuple(snr[got].tolist()),
                 }
-                outputs[f"to_{fleet}"].append(Message(packet.end_us, "frame", data))
+                outputs[f"to_{fleet}"].append(Message(t_us, "frame", data))
         lost = outcome != DELIVERED
         if lost.any():
-            reasons = tuple(OUTCOMES[code] for code in outcome[lost].tolist())
-            at = tuple(
-                f"{self._fleet_of[row]}.{row - self._fleet_rows[self._fleet_of[row]][0]}"
-                for row in listeners[lost].tolist()
-            )
-            note = {"fleet": name, "node": node, "at": at, "why": reasons}
-            outputs["lost"].append(Message(packet.end_us, "lost", note))
+            note = {
+                "fleet": self._roster.fleet_of[wish.radio],
+                "node": self._roster.seat(wish.radio),
+                "at": tuple(self._roster.labels[row] for row in listeners[lost].tolist()),
+                "why": tuple(OUTCOMES[code] for code in outcome[lost].tolist()),
+            }
+            outputs["lost"].append(Message(t_us, "lost", note))
 
-    def _tuned(self, modem: Modem) -> NDArray[np.int64]:
-        """Return the radios tuned to a packet's channel and spreading factor."""
-        key = (modem.frequency_mhz, modem.spreading_factor, modem.bandwidth_khz)
-        if key not in self._listeners:
-            rows = [k for k, own in enumerate(self._listen) if _same_channel(own, modem)]
-            self._listeners[key] = np.array(rows, dtype=np.int64)
-        return self._listeners[key]
+    def _hears(self, radio: int, modem: Modem, since_us: int) -> bool:
+        """Return whether a radio can hear a packet of a modem's channel since an instant."""
+        least_dbm = self._roster.tuning(modem).least_dbm
+        sf = modem.spreading_factor - SF_MIN
+        ear = Ear(modem.frequency_mhz, modem.bandwidth_khz, sf, least_dbm)
+        return bool(on_air(self._air.rows, since_us, self._now_us, radio, ear, self._rules))
 
-    def _forget(self, t_us: int) -> None:
-        """Drop packets that can overlap nothing that is still in the air."""
-        open_from = min((p.start_us for p in self._air if not p.done), default=t_us)
-        self._air = [p for p in self._air if not p.done or p.end_us > open_from]
+    def _note_listening(self) -> None:
+        for radio, for_us in self._outbox.listened:
+            self._tally.listened += 1
+            if self._meter is not None:
+                self._meter.listen(radio, for_us)
+        self._outbox.listened.clear()
 
     def _report(self, t_us: int, outputs: dict[str, Any]) -> None:
         """Close a window; what is in the air beyond its end counts in the next one."""
@@ -347,13 +324,6 @@ class Lora(Federate):
         outputs["utilisation_pu"] = (window.airtime_us - beyond_us) / self._report_us
         outputs["delivered_count"] = window.outcomes[DELIVERED]
         outputs["lost_count"] = sum(window.outcomes) - window.outcomes[DELIVERED]
+        if self._meter is not None:
+            outputs["energy_kwh"] = self._meter.used_kwh(t_us)
         self._window = _Tally(airtime_us=beyond_us)
-
-
-def _same_channel(a: Modem, b: Modem) -> bool:
-    """Return whether two settings share spreading factor, bandwidth and frequency."""
-    return (
-        a.spreading_factor == b.spreading_factor
-        and a.bandwidth_khz == b.bandwidth_khz
-        and abs(a.frequency_mhz - b.frequency_mhz) * 1e3 < a.bandwidth_khz / 2
-    )

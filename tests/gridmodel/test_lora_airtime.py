@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import product
 from math import ceil
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -181,3 +182,73 @@ def test_a_noisier_receiver_hears_as_much_less():
 def test_settings_no_modem_has_are_refused(setting):
     with pytest.raises(ValidationError):
         Modem(**setting)
+
+
+def _driver_us(payload, sf, khz, cr, preamble, header, crc, *, slow):
+    """Return the airtime as Semtech's drivers count it: whole quarter symbols.
+
+    SWL2001 ``sx126x_get_lora_time_on_air_numerator`` and its twin for the SX127x, whose
+    low data rate bit the caller sets. ``cr`` counts 1..4.
+    """
+    numerator = 8 * payload + (16 if crc else 0) - 4 * sf + (20 if header else 0)
+    if sf <= 6:
+        denominator = 4 * sf
+    else:
+        numerator += 8
+        denominator = 4 * (sf - 2) if slow else 4 * sf
+    blocks = (max(numerator, 0) + denominator - 1) // denominator
+    symbols = blocks * (cr + 4) + preamble + 12 + (2 if sf <= 6 else 0)
+    chips = (4 * symbols + 1) * 2 ** (sf - 2)
+    return Fraction(chips * 1000) / Fraction(khz)
+
+
+@pytest.mark.parametrize("chip", ["sx126x", "sx127x"])
+def test_airtime_of_1000_random_settings_is_that_of_semtechs_drivers_to_the_microsecond(chip):
+    rng = np.random.default_rng(126)
+    for _ in range(1000):
+        sf = int(rng.integers(5 if chip == "sx126x" else 6, 13))
+        khz = float(rng.choice(BANDWIDTHS_KHZ))
+        payload, cr, preamble = (int(rng.integers(*span)) for span in ((256,), (1, 5), (6, 1000)))
+        header, crc = bool(rng.integers(2)), bool(rng.integers(2))
+        header = header and not (chip == "sx127x" and sf == 6)
+        modem = Modem(
+            chip=chip, spreading_factor=sf, bandwidth_khz=khz, coding_rate=cr + 4,
+            preamble_symbols=preamble, explicit_header=header, crc=crc,
+        )  # fmt: skip
+        slow = 2**sf / khz >= 16.38  # ms
+        expected = _driver_us(payload, sf, khz, cr, preamble, header, crc, slow=slow)
+        assert abs(modem.airtime_us(payload) - expected) <= 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"spreading_factor": 5}, "an SX127x has no SF5"),
+        ({"spreading_factor": 6}, "SF6 with explicit_header: false only"),
+    ],
+)
+def test_an_sx127x_refuses_what_it_cannot_send(setting, match):
+    Modem(**setting)  # an SX126x can
+    with pytest.raises(ValidationError, match=match):
+        Modem(chip="sx127x", **setting)
+
+
+def test_an_sx127x_takes_sf6_with_an_implicit_header():
+    short = {"spreading_factor": 6, "explicit_header": False, "preamble_symbols": 12}
+    assert Modem(chip="sx127x", **short).airtime_us(20) == Modem(**short).airtime_us(20)
+
+
+@pytest.mark.parametrize(
+    ("setting", "count"),
+    [
+        ({}, 8),  # as records had it before there were chips and regions
+        ({"chip": "sx127x"}, 9),
+        ({"region": "US915", "frequency_mhz": 915.0}, 10),
+        ({"region": "AS923", "frequency_mhz": 923.2, "chip": "sx127x"}, 10),
+    ],
+)
+def test_a_packet_carries_its_modem_in_as_few_values_as_tell_it(setting, count):
+    modem = Modem(**setting)
+    values = list(modem.model_dump().values())
+    assert len(values) == count
+    assert Modem.of(values) == modem

@@ -15,6 +15,7 @@ from hardware_bridges.inverter.simulated import SimulatedInverter
 from hardware_bridges.meter.simulated import SimulatedMeter
 from hardware_bridges.radio.simulated import SimulatedRadio
 from hardware_bridges.relay.simulated import SimulatedRelay
+from hardware_bridges.storage.simulated import SimulatedStorage
 from simulators.firmware.fleet import Firmware, FirmwareConfig
 from tests.simulators.bench import S, context, copied, inputs
 
@@ -45,15 +46,17 @@ class Probe:
         self.decide = decide
         self.turns: list[Turn] = []
         self.boots_us: list[int] = []
+        self.kept: list[bytes | None] = []
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Note and decide."""
         self.turns.append(Turn(now_us, seen, tuple(frames)))
         return self.decide(self, now_us)
 
-    def boot(self, now_us: int) -> None:
-        """Note the boot."""
+    def boot(self, now_us: int, kept: bytes | None = None) -> None:
+        """Note the boot, and what was kept."""
         self.boots_us.append(now_us)
+        self.kept.append(kept)
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return two key figures, one that is a count."""
@@ -111,6 +114,7 @@ class Nodes:
             {name: SimulatedRelay(terminal, name) for name in terminal.relays},
             SimulatedRadio(terminal, seat.modem),
             SimulatedInverter(terminal) if terminal.inverter is not None else None,
+            storage=SimulatedStorage(terminal) if terminal.flash else None,
         )
 
     # what happens to it

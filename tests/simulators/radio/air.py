@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -55,6 +56,15 @@ def in_a_row(places_m: Mapping[str, float]) -> Neighbourhood:
     )  # fmt: skip
 
 
+class Refusal(NamedTuple):
+    """One packet that was not sent."""
+
+    t_us: int
+    node: int
+    why: str
+    from_us: int | None
+
+
 class Air:
     """The channel, driven as an engine would.
 
@@ -78,10 +88,11 @@ class Air:
         )
         self.network = in_a_row(places_m)
         self.lora = Lora.build(config, context(self.network, seed=seed))
-        self._waiting: list[tuple[int, Message]] = []
+        self._waiting: deque[tuple[int, Message]] = deque()
         self._next_us: int | None = 0
         self.heard: list[Heard] = []
         self.lost: list[Lost] = []
+        self.refused: list[Refusal] = []
         self.figures: list[tuple[int, float, int, int]] = []
 
     def send(
@@ -97,15 +108,16 @@ class Air:
 
     def until(self, t_us: int) -> Air:
         """Let time pass."""
-        self._waiting.sort(key=lambda item: item[0])
+        waiting = self._waiting = deque(sorted(self._waiting, key=lambda item: item[0]))
         while True:
             now = min(
-                [t for t, _ in self._waiting[:1]] + [t for t in [self._next_us] if t is not None]
+                ([waiting[0][0]] if waiting else []) + [t for t in [self._next_us] if t is not None]
             )
             if now > t_us:
                 return self
-            arrived = [message for t, message in self._waiting if t == now]
-            self._waiting = [item for item in self._waiting if item[0] > now]
+            arrived = []
+            while waiting and waiting[0][0] == now:
+                arrived.append(waiting.popleft()[1])
             sent, self._next_us = self.lora.step(now, inputs(self.lora, transmit=arrived))
             self._note(now, sent)
 
@@ -118,6 +130,9 @@ class Air:
         for message in sent["lost"]:
             note = message.data
             self.lost += [Lost(message.t_us, note["fleet"], note["node"], w) for w in note["why"]]
+        for message in sent["refused"]:
+            note = message.data
+            self.refused.append(Refusal(message.t_us, note["node"], note["why"], note["from_us"]))
         if "utilisation_pu" in sent:
             self.figures.append(
                 (now, sent["utilisation_pu"], sent["delivered_count"], sent["lost_count"])

@@ -129,8 +129,8 @@ def collide(
         "receiver": RadiosConfig(at=("receiver",)),
     }
     air = Air(TRIANGLE, fleets, capture_db=capture_db)
-    air.send(0, 0, A, tx_power_dbm=5.0 + difference_db)
-    return air.send(late_us, 1, B, tx_power_dbm=5.0, **changed).until(10 * S)
+    air.send(0, 0, A, tx_power_dbm=2.0 + difference_db / 2)
+    return air.send(late_us, 1, B, tx_power_dbm=2.0 - difference_db / 2, **changed).until(10 * S)
 
 
 @pytest.mark.parametrize(
@@ -559,7 +559,7 @@ def test_a_restored_snapshot_continues_with_the_same_bytes(at_us):
 
     one, fresh = busy().until(at_us), Air(ROW, shadowing_db=4.0)
     fresh.lora.restore(parcel(one.lora))
-    fresh._waiting, fresh._next_us = list(one._waiting), one._next_us
+    fresh._waiting, fresh._next_us = one._waiting.copy(), one._next_us
     known = len(one.heard), len(one.lost), len(one.figures)
     one.until(80 * S)
     fresh.until(80 * S)

@@ -1,0 +1,1 @@
+"""Hardware in the loop: nodes of a scenario that run outside its process."""

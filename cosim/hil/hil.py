@@ -1,0 +1,197 @@
+"""A run with nodes outside, and the same run again from its arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cosim import run_folder
+from cosim.hil.arrivals import RecordedNode
+from cosim.hil.latency import OrderWay, ways_of_run
+from cosim.hil.live_node import LiveNode
+from cosim.hil.node_file import Bodies
+from cosim.hil.session import DEADLINE_S, Session
+from cosim.hil.statistics import LineStatistics
+from cosim.hil.trace import Decision, TraceComparison, compare_traces
+from cosim.hil.wish import Wish
+from cosim.run import Progress, RunOptions, RunResult, run
+from cosim.scenario.build import Scenario, load
+from gridmodel.errors import RunError
+
+#: Where a run's folder says which nodes were outside.
+NODES_FILE = "outside.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run with nodes outside ended.
+
+    Parameters
+    ----------
+    result : RunResult
+        The run.
+    scenario : Scenario
+        What was run.
+    lines : mapping
+        Statistics of each node's line.
+    differs : tuple of str
+        Of a replay: the files of the record that are not the same to the byte.
+    traces : mapping
+        What each of these nodes decided.
+    orders : sequence of OrderWay
+        Orders by radio from a master outside that moved a contact of a node outside.
+    """
+
+    result: RunResult
+    scenario: Scenario
+    lines: Mapping[str, LineStatistics]
+    differs: tuple[str, ...] = ()
+    traces: Mapping[str, Sequence[Decision]] = field(default_factory=dict)
+    orders: Sequence[OrderWay] = ()
+
+
+def hil(
+    path: Path,
+    wishes: Sequence[Wish],
+    options: RunOptions,
+    overrides: Sequence[str] = (),
+    deadline_s: float = DEADLINE_S,
+    bodies: Bodies | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a scenario with some of its nodes outside.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario's file.
+    wishes : sequence of Wish
+        Which nodes, and how they are reached.
+    options : RunOptions
+        Where to and how far; with ``real_time`` the run keeps the wall clock's pace.
+    overrides : sequence of str
+        ``a.b.c=value``.
+    deadline_s : float
+        In real time, how long a step waits for an answer. [s]
+    bodies : mapping
+        Bodies of the nodes that are started here, by kind of port.
+    progress : callable
+        Told how far it is.
+
+    Raises
+    ------
+    ScenarioError
+        If a node is not there, or does not answer.
+    """
+    factor = options.real_time.factor if options.real_time is not None else None
+    session = Session(wishes, factor, deadline_s, bodies=bodies)
+    scenario = load(path, overrides, session.program)
+    session.check(scenario)
+
+    def begun(folder: Path) -> None:
+        told = {"nodes": {wish.name: wish.how for wish in wishes}, "factor": factor}
+        run_folder.write_json(folder / NODES_FILE, told)
+        session.begin(folder)
+
+    return _run(session, scenario, replace(options, begun=begun), overrides, progress)
+
+
+def inside(
+    path: Path,
+    wishes: Sequence[Wish],
+    options: RunOptions,
+    overrides: Sequence[str] = (),
+    bodies: Bodies | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run the same scenario with all nodes inside, and trace what these decide.
+
+    The parameters are those of `hil`; real time is left out, as nothing waits for it.
+    """
+    session = Session(wishes, bodies=bodies, outside=False)
+    scenario = load(path, overrides, session.program)
+    return _run(session, scenario, replace(options, real_time=None), overrides, progress)
+
+
+def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
+    """Run again in simulated time, with recorded arrivals in the place of nodes.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a run with nodes outside.
+    out : Path
+        Folder of runs.
+    progress : callable
+        Told how far it is.
+
+    Raises
+    ------
+    RunError
+        If the run had no nodes outside, or its arrivals are missing.
+    """
+    earlier = run_folder.read_run(run)
+    try:
+        told = run_folder.read_json(run / NODES_FILE)
+    except OSError as error:
+        raise RunError(f"{run} had no nodes outside; it has no {NODES_FILE}.") from error
+    wishes = [Wish(name, how) for name, how in told["nodes"].items()]
+    session = Session(wishes, replay=run)
+    overrides = earlier.get("overrides", [])
+    scenario = load(Path(earlier["scenario_file"]), overrides, session.program)
+    session.check(scenario)
+
+    def begun(folder: Path) -> None:
+        run_folder.write_json(folder / NODES_FILE, told)
+        session.begin(folder)
+
+    until_us = int(earlier["t_us"])
+    outcome = _run(session, scenario, RunOptions(out, until_us, begun=begun), overrides, progress)
+    return replace(outcome, differs=differing(run, outcome.result.folder))
+
+
+def _run(
+    session: Session,
+    scenario: Scenario,
+    options: RunOptions,
+    overrides: Sequence[str],
+    progress: Progress | None,
+) -> Outcome:
+    result = None
+    try:
+        result = run(scenario, options, progress, None, overrides)
+    finally:
+        session.end(result.t_us if result is not None else 0)
+    nodes = {name: place.node for name, place in session.places.items()}
+    lines = {
+        name: node.statistics
+        for name, node in nodes.items()
+        if isinstance(node, LiveNode | RecordedNode)
+    }
+    orders = ways_of_run(result.folder, session.places, session.traces)
+    return Outcome(result, scenario, lines, traces=session.traces, orders=orders)
+
+
+def compared(inside: Outcome, outside: Outcome) -> dict[str, TraceComparison]:
+    """Return for each node whether it decided the same inside and outside."""
+    slack_us = 2_000_000
+    return {
+        name: compare_traces(trace, outside.traces[name], slack_us)
+        for name, trace in inside.traces.items()
+    }
+
+
+def differing(one: Path, other: Path) -> tuple[str, ...]:
+    """Return the recorded files of two runs that are not the same to the byte."""
+    names = {
+        str(file.relative_to(folder))
+        for folder in (one, other)
+        for file in (*(folder / "signals").glob("*"), *folder.glob("messages*"))
+        if file.is_file()
+    }
+    return tuple(name for name in sorted(names) if _bytes(one / name) != _bytes(other / name))
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

@@ -1,0 +1,247 @@
+"""Session: the nodes outside of one run, from the making of their programs to their end."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosim import children
+from cosim.hil.arrivals import ArrivalWriter, RecordedNode, file_of
+from cosim.hil.live_node import LiveNode
+from cosim.hil.node_file import INVERTER_RATING, Bodies, write_node
+from cosim.hil.trace import Decision, TracedProgram
+from cosim.hil.wish import EMULATED_UDP, Wish
+from cosim.node.lines import Address, Line, Listener, to_node
+from cosim.node.messages import Start
+from cosim.node.outside import Outside, OutsideProgram
+from cosim.node.programs import make_program
+from cosim.scenario.build import Scenario
+from gridmodel.control import Program
+from gridmodel.errors import BorderError, Fault, ScenarioError
+from gridmodel.federate import NodeSeat
+from gridmodel.inverter_scale import InverterScale
+from gridmodel.settings import near
+from gridmodel.wire.frames import COORDINATOR
+
+#: A process has so long to start and to answer. [s]
+START_S = 60.0
+#: In real time a step waits so long for an answer. [s]
+DEADLINE_S = 0.05
+
+
+@dataclass
+class Place:
+    """One node outside: its seat in the simulation, its controller, and the node itself."""
+
+    seat: NodeSeat
+    controller: str
+    settings: Mapping[str, Any]
+    wish: Wish
+    node: Outside
+    process: children.Child | None = None
+
+
+class Session:
+    """Makes the programs of a scenario's nodes, those outside among them.
+
+    Parameters
+    ----------
+    wishes : sequence of Wish
+        Which nodes are outside.
+    factor : float or None
+        Wall-clock seconds a simulated second takes; None: as fast as nodes answer.
+    deadline_s : float
+        In real time, how long a step waits for an answer. [s]
+    replay : Path or None
+        An earlier run whose recorded arrivals stand in for the nodes.
+    bodies : Bodies
+        Bodies of the nodes that we start.
+    outside : bool
+        False leaves the nodes inside, and only traces what they decide.
+    """
+
+    def __init__(
+        self,
+        wishes: Sequence[Wish],
+        factor: float | None = None,
+        deadline_s: float = DEADLINE_S,
+        replay: Path | None = None,
+        bodies: Bodies | None = None,
+        outside: bool = True,
+    ) -> None:
+        self._wishes = wishes
+        self._factor = factor
+        self._deadline_s = deadline_s if factor is not None else None
+        self._replay = replay
+        self._bodies = bodies or {}
+        self._outside = outside
+        self.places: dict[str, Place] = {}
+        #: Decisions of the nodes that were wished, by name.
+        self.traces: dict[str, list[Decision]] = {}
+        self._seats: list[str] = []
+        self._scenario: Scenario | None = None
+        self._sockets: Path | None = None
+        self._listeners: list[Listener] = []
+
+    def program(self, controller: str, settings: Mapping[str, Any], seat: NodeSeat) -> Program:
+        """Return the program of a node: here, or outside."""
+        name = seat_name(seat)
+        self._seats.append(name)
+        wish = next((w for w in self._wishes if w.name in (name, seat.terminal.name)), None)
+        scale = None
+        if wish is not None and self._bodies.get("inverter") == "emulated":
+            scale = InverterScale.for_rating(*INVERTER_RATING)
+        twin = make_program(controller, settings, seat, scale)
+        if wish is None:
+            return twin
+        trace = self.traces.setdefault(name, [])
+        if not self._outside:
+            return TracedProgram(twin, seat.terminal, trace)
+        node: Outside
+        if self._replay is not None:
+            node = RecordedNode(file_of(self._replay, name))
+        else:
+            node = LiveNode(name, self._deadline_s, self._died)
+        self.places[name] = Place(seat, controller, settings, wish, node)
+        program = OutsideProgram(seat, node, twin.settings, twin.kpis)
+        return TracedProgram(program, seat.terminal, trace)
+
+    def check(self, scenario: Scenario) -> None:
+        """See that every wish found one node.
+
+        Raises
+        ------
+        ScenarioError
+            If one found none, or several.
+        """
+        self._scenario = scenario
+        faults = []
+        for wish in self._wishes:
+            names = [name for name, place in self.places.items() if place.wish is wish]
+            customers = {name.split(".")[1] for name in self._seats}
+            if not names:
+                problem = f"there is no node '{wish.name}'."
+                advice = near(wish.name, {*self._seats, *customers})
+                faults.append(Fault("--node", wish.name, problem, advice))
+            elif len(names) > 1:
+                advice = f"Say which: {', '.join(names)}."
+                faults.append(Fault("--node", wish.name, "is the name of several nodes.", advice))
+        if faults:
+            raise ScenarioError("nodes outside cannot be told", faults)
+
+    def begin(self, folder: Path) -> None:
+        """Start and greet the nodes of a run.
+
+        Raises
+        ------
+        ScenarioError
+            If one does not answer, with what its log says last.
+        """
+        if self._replay is not None:
+            shutil.copytree(file_of(self._replay, "x").parent, file_of(folder, "x").parent)
+            return
+        self._sockets = Path(tempfile.mkdtemp(prefix="feedertwin-"))
+        waiting = [(name, *self._reach(name, place, folder)) for name, place in self.places.items()]
+        for name, place, way in waiting:
+            node = place.node
+            assert isinstance(node, LiveNode)
+            writer = ArrivalWriter(file_of(folder, name))
+            start = Start(0, self._factor, dict(place.seat.terminal.relays))
+            try:
+                node.open(self._accept(name, place, way), start, writer, START_S)
+            except BorderError as error:
+                fault = Fault("--node", name, f"{error}.", self._fate(folder, name, place))
+                raise ScenarioError("a node outside cannot be reached", [fault]) from error
+
+    def _reach(self, name: str, place: Place, folder: Path) -> tuple[Place, Line | Listener]:
+        """Start a node if it is ours; return the line to it, or where it will come to."""
+        wish = place.wish
+        if not wish.ours:
+            at = wish.at
+            if at.kind in ("unix", "tcp"):
+                return place, self._listen(at)
+            return place, to_node(at, name)
+        assert self._sockets is not None
+        assert self._scenario is not None
+        if wish.how == EMULATED_UDP:
+            at = Address("udp", "127.0.0.1", _free_port())
+            way: Line | Listener = to_node(at, name)
+        else:
+            at = Address("unix", str(self._sockets / f"{len(self._listeners)}"))
+            way = self._listen(at)
+        file = write_node(
+            folder / "nodes", name, place, self._scenario, str(at), self._factor, self._bodies
+        )
+        with file.with_suffix(".log").open("wb") as log:
+            command = [sys.executable, "-m", "cosim.node", "--config", str(file)]
+            place.process = children.start(command, log=log)
+        return place, way
+
+    def _listen(self, at: Address) -> Listener:
+        listener = Listener(at)
+        self._listeners.append(listener)
+        return listener
+
+    def _accept(self, name: str, place: Place, way: Line | Listener) -> Line:
+        if not isinstance(way, Listener):
+            return way
+        for _ in range(round(START_S)):
+            line = way.accept(1.0)
+            if line is not None:
+                return line
+            if place.process is not None and place.process.poll() is not None:
+                break
+        raise BorderError("it did not come")
+
+    def _fate(self, folder: Path, name: str, place: Place) -> str:
+        """Return what is known of a node that does not answer."""
+        if place.process is None:
+            return f"Is it started, with 'world: {place.wish.how}' in its file?"
+        code = place.process.poll()
+        state = "still runs" if code is None else f"ended with code {code}"
+        log = (folder / "nodes" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        said = " | ".join(log.strip().splitlines()[-3:])
+        return f"Its process {state}; it said: {said or 'nothing'}"
+
+    def _died(self, name: str, why: str, t_us: int) -> None:
+        """Note the death of a node where the report shows it."""
+        place = self.places[name]
+        if place.process is not None:
+            children.end([place.process])
+            why += f"; its process ended with code {place.process.returncode}"
+        warnings = getattr(self._scenario, "warnings", None)
+        if isinstance(warnings, list):
+            warnings.append(
+                f"{name}: the node outside died at t = {t_us / 1e6:.6f} s ({why}). Its contacts stay "
+                "as it left them, and its radio is silent."
+            )
+
+    def end(self, t_us: int) -> None:
+        """End all nodes, whatever state they are in."""
+        for place in self.places.values():
+            if isinstance(place.node, LiveNode):
+                place.node.end(t_us)
+        children.end([p.process for p in self.places.values() if p.process is not None], 2.0)
+        for listener in self._listeners:
+            listener.close()
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def seat_name(seat: NodeSeat) -> str:
+    """Return fleet and customer of a seat; a coordinator's further cells have their number."""
+    name = f"{seat.owner}.{seat.terminal.name}"
+    return f"{name}.{seat.cell}" if seat.address == COORDINATOR and seat.cell else name
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

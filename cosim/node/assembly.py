@@ -1,0 +1,175 @@
+"""Assembly: puts a controller on the bodies that a node's configuration names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cosim import registry
+from cosim.node.bodies import Bench, body_of
+from cosim.node.clock import NodeClock
+from cosim.node.config import BodyBlock, NodeConfig, RelayBlock, ports_of
+from cosim.node.held_radio import HeldRadio
+from cosim.node.messages import Ask, Start
+from cosim.node.runner import NodeRunner
+from gridmodel.control import Terminal
+from gridmodel.errors import FeedertwinError
+from gridmodel.federate import NodeSeat
+from gridmodel.neighbourhood import Neighbourhood
+from gridmodel.ports import InverterState, Relay, Storage
+from gridmodel.settings import parse
+
+
+class GivenContact:
+    """A contact that others move and this node only reads back."""
+
+    def __init__(self, name: str, bench: Bench) -> None:
+        self.closed = True
+        self._name = name
+        bench.starts.append(self._start)
+        bench.feeds.append(self._feed)
+
+    def _start(self, word: Start) -> None:
+        self.closed = word.relays.get(self._name, True)
+
+    def _feed(self, ask: Ask) -> None:
+        self.closed = ask.relays.get(self._name, self.closed)
+
+    def open(self) -> None:
+        """Do nothing: it is not this node's."""
+
+    def close(self) -> None:
+        """Do nothing: it is not this node's."""
+
+
+class CountedStorage:
+    """A storage that tells the node's terminal how often it was written: flash wears."""
+
+    def __init__(self, storage: Storage, terminal: Terminal) -> None:
+        self._storage = storage
+        self._terminal = terminal
+
+    def load(self) -> bytes | None:
+        """Return what was saved last."""
+        return self._storage.load()
+
+    def save(self, data: bytes) -> None:
+        """Save, and count it."""
+        self._storage.save(data)
+        self._terminal.write_count += 1
+
+
+@dataclass
+class Node:
+    """A node in its process: the program, its ports and what lies behind them."""
+
+    config: NodeConfig
+    clock: NodeClock
+    bench: Bench
+    ports: dict[str, Any] = field(default_factory=dict)
+    runner: NodeRunner | None = None
+    held: HeldRadio | None = None
+
+    @property
+    def relays(self) -> dict[str, Relay]:
+        """Relay ports by name."""
+        return {name: self.ports[f"relay.{name}"] for name in self.config.relays}
+
+    def contacts(self) -> dict[str, bool]:
+        """Return the contacts as they are read back."""
+        return {name: relay.closed for name, relay in self.relays.items()}
+
+    def make_safe(self) -> dict[str, bool]:
+        """Bring the relays into the position they are left in; return the contacts."""
+        for name, block in self.config.relays.items():
+            relay = self.ports.get(f"relay.{name}")
+            if relay is not None and block.safe == "open":
+                relay.open()
+            elif relay is not None and block.safe == "closed":
+                relay.close()
+        known = [name for name in self.config.relays if f"relay.{name}" in self.ports]
+        return {name: self.ports[f"relay.{name}"].closed for name in known}
+
+    def close(self) -> None:
+        """Give back what the bodies hold, the last one first."""
+        for close in reversed(self.bench.closes):
+            with contextlib.suppress(OSError, FeedertwinError):
+                close()
+
+
+def bare(config: NodeConfig) -> Node:
+    """Return a node without its ports: seat, clock and bench."""
+    terminal = Terminal(
+        config.node,
+        inverter=InverterState(0.0, 0.0, 0.0, 0.0) if config.inverter is not None else None,
+    )
+    seat = NodeSeat(
+        config.owner, terminal, tuple(config.meters), config.address, config.peers, config.modem,
+        config.seed, _network(config), config.cell,
+    )  # fmt: skip
+    clock = NodeClock(None if config.clock == "stepped" else 1.0)
+    return Node(config, clock, Bench(seat, config.scale, clock.now_us))
+
+
+def fit_all(node: Node) -> Iterator[tuple[str, BodyBlock, Exception | None]]:
+    """Open the ports one by one; yield each with what went wrong, if anything."""
+    for key, (kind, name, block) in ports_of(node.config).items():
+        try:
+            node.ports[key] = _fit(node.bench, kind, name, block)
+        except (FeedertwinError, OSError, ImportError, RuntimeError, ValueError) as error:
+            yield key, block, error
+        else:
+            yield key, block, None
+
+
+def assemble(config: NodeConfig) -> Node:
+    """Return a whole node, its controller on its ports.
+
+    Raises
+    ------
+    FeedertwinError, OSError
+        If a body cannot be opened; those opened before it are closed.
+    """
+    node = bare(config)
+    for _, _, error in fit_all(node):
+        if error is not None:
+            node.close()
+            raise error
+    cls = registry.load(registry.CONTROLLERS, config.controller)
+    settings = parse(cls.Config, config.settings)
+    node.held = HeldRadio(node.ports["radio"])
+    node.runner = NodeRunner(
+        cls(settings, node.bench.seat),
+        {name: node.ports[f"meter.{name}"] for name in config.meters},
+        node.relays,
+        node.held,
+        node.ports.get("inverter"),
+        settings.model_dump(),
+        storage=_storage(config, node.bench.terminal),
+    )
+    return node
+
+
+def _fit(bench: Bench, kind: str, name: str, block: BodyBlock) -> Any:
+    if isinstance(block, RelayBlock) and block.given:
+        return GivenContact(name, bench)
+    body = body_of(kind, block.body)
+    return body.fit(parse(body.Config, block.own), name, bench)
+
+
+def _storage(config: NodeConfig, terminal: Terminal) -> Storage | None:
+    if config.persist is None:
+        return None
+    file = registry.load(registry.BRIDGES, "storage.file")
+    return CountedStorage(file(Path(config.persist)), terminal)
+
+
+def _network(config: NodeConfig) -> Neighbourhood | None:
+    if config.network is None:
+        return None
+    from gridmodel.ingest.neighbourhood_file import read_neighbourhood
+
+    return read_neighbourhood(Path(config.network))

@@ -1,0 +1,179 @@
+"""Node configuration: the YAML file of one node, checked with the line of every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from cosim import registry
+from cosim.node.lines import address
+from cosim.scenario.document import Document, read
+from gridmodel.errors import Fault, PluginError, ScenarioError
+from gridmodel.metering import MeterScale
+from gridmodel.settings import Settings, faults_of, parse
+from gridmodel.wire.frames import EVERYONE
+from gridmodel.wire.lora import Modem
+
+
+class BodyBlock(Settings):
+    """The body of one port; further keys are the body's own settings."""
+
+    model_config = Settings.model_config | {"extra": "allow"}
+
+    body: str = Field("simulated", description="registered name of the body")
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The body's own settings."""
+        return dict(self.model_extra or {})
+
+
+class RelayBlock(BodyBlock):
+    """A relay's body, and where it is left."""
+
+    safe: Literal["open", "closed", "keep"] = Field(
+        "keep", description="position it is left in when the node's process ends"
+    )
+    given: bool = Field(False, description="read-back only: not this node's to move")
+
+
+class NodeConfig(Settings):
+    """One node in a process of its own."""
+
+    feedertwin_node: Literal[1] = Field(description="version of this format")
+    node: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the node's name")
+    controller: str = Field(description="registered name of the controller it runs")
+    settings: Mapping[str, Any] = Field({}, description="the controller's own settings")
+    owner: str = Field("nodes", description="fleet it belongs to in the scenario")
+    address: Annotated[int, Ge(0), Le(EVERYONE - 1)] = Field(
+        description="radio address in its cell; 0 is the coordinator"
+    )
+    cell: Annotated[int, Ge(0)] = Field(0, description="its radio cell")
+    peers: tuple[str, ...] = Field((), description="nodes of the cell, by address from 1")
+    seed: Annotated[int, Ge(0)] = Field(0, description="from which the cell's keys are made")
+    network: str | None = Field(
+        None, description="network file, for a coordinator; relative to this one"
+    )
+    modem: Modem = Field(Modem(), description="settings of its radio")
+    scale: MeterScale = Field(MeterScale(), description="what its meters resolve")
+    meters: Mapping[str, BodyBlock] = Field(
+        {"supply": BodyBlock()}, description="bodies of its meters, by name"
+    )
+    relays: Mapping[str, RelayBlock] = Field({}, description="bodies of its relays, by name")
+    radio: BodyBlock = Field(BodyBlock(), description="body of its radio")
+    inverter: BodyBlock | None = Field(None, description="body of its inverter, if it has one")
+    persist: str | None = Field(
+        None, description="folder of what a loss of power must not forget; relative to this file"
+    )
+    clock: Literal["wall", "stepped"] = Field(
+        "wall", description="its own clock, or one that the simulation steps"
+    )
+    world: str | None = Field(
+        None, description="address of the simulation around it; none on real hardware alone"
+    )
+    sample_s: Annotated[float, Gt(0.0)] = Field(
+        0.2, description="time between two looks at the meters, without a simulation"
+    )
+    guard_s: Annotated[float, Gt(0.0)] = Field(
+        5.0,
+        description="wall-clock time after which an overdue node no longer waits for a question",
+    )
+
+    @field_validator("world")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _somebody_steps_it(self) -> NodeConfig:
+        if self.clock == "stepped" and self.world is None:
+            raise ValueError("a stepped clock needs a simulation that steps it: give its 'world'")
+        return self
+
+
+#: Ports by name, each with its block: ``meter.supply``.
+Ports = dict[str, tuple[str, str, BodyBlock]]
+
+
+def ports_of(config: NodeConfig) -> Ports:
+    """Return a node's ports: kind, name and block by ``kind.name``."""
+    found: Ports = {f"meter.{n}": ("meter", n, block) for n, block in config.meters.items()}
+    found |= {f"relay.{n}": ("relay", n, block) for n, block in config.relays.items()}
+    found["radio"] = ("radio", "radio", config.radio)
+    if config.inverter is not None:
+        found["inverter"] = ("inverter", "inverter", config.inverter)
+    return found
+
+
+def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
+    """Return the configuration in a file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    overrides : tuple of str
+        ``a.b=value``, applied last.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault: also of the controller's and of the bodies' own settings.
+    """
+    document = read(path, overrides)
+    try:
+        config = parse(NodeConfig, document.data)
+    except ValidationError as error:
+        faults = faults_of(error, NodeConfig, document.where)
+        raise ScenarioError(f"{path} describes no node", faults) from error
+    faults = _controller_faults(config, document)
+    for key, (kind, name, block) in ports_of(config).items():
+        where = (f"{kind}s", name) if "." in key else (kind,)
+        faults += _body_faults(kind, block, where, document)
+    if config.network is not None and not document.file(("network",), config.network).exists():
+        place = document.where(("network",))
+        faults.append(Fault(place, "network", f"there is no file '{config.network}'."))
+    if faults:
+        raise ScenarioError(f"{path} describes no node", faults)
+    folder = path.resolve().parent
+    absolute = {
+        key: str(folder / value)
+        for key in ("network", "persist")
+        if (value := getattr(config, key)) is not None
+    }
+    return config.model_copy(update=absolute)
+
+
+def _controller_faults(config: NodeConfig, document: Document) -> list[Fault]:
+    try:
+        cls = registry.load(registry.CONTROLLERS, config.controller)
+        parse(cls.Config, config.settings)
+    except PluginError as error:
+        return [Fault(document.where(("controller",)), "controller", str(error))]
+    except ValidationError as error:
+        return faults_of(error, cls.Config, document.where, ("settings",))
+    return []
+
+
+def _body_faults(
+    kind: str, block: BodyBlock, where: tuple[str, ...], document: Document
+) -> list[Fault]:
+    """Return what is wrong with a port's block."""
+    from cosim.node.bodies import body_of
+
+    key = ".".join((*where, "body"))
+    try:
+        body = body_of(kind, block.body)
+    except PluginError as error:
+        return [Fault(document.where((*where, "body")), key, str(error))]
+    try:
+        parse(body.Config, block.own)
+    except ValidationError as error:
+        return faults_of(error, body.Config, document.where, where)
+    return []

@@ -1,0 +1,208 @@
+"""Node process: the loop of one node, around a simulation's questions or by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from cosim.node.assembly import Node
+from cosim.node.lines import Line
+from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, decode, encode
+from gridmodel.errors import BorderError
+
+#: The longest time in which nobody looks whether the process is to end. [s]
+_NAP_S = 0.2
+#: Time between two looks at the radio. [s]
+_POLL_S = 0.02
+#: A node that was never asked waits so long for its simulation. [s]
+_START_S = 60.0
+
+
+class NodeProcess:
+    """Runs one node until it is told to end, or its simulation does.
+
+    Parameters
+    ----------
+    node : Node
+        Assembled.
+    line : Line or None
+        To the simulation; None on hardware alone.
+    say : callable
+        Takes a line of text for the log.
+    """
+
+    def __init__(self, node: Node, line: Line | None, say: Callable[[str], object] = print) -> None:
+        assert node.runner is not None
+        self._node = node
+        self._runner = node.runner
+        self._line = line
+        self._say = say
+        self._why = ""
+        self._last: Answer | None = None
+        self._running = False
+        self._now_us = 0
+
+    def run(self) -> str:
+        """Run; return why it ended. Relays are left in their safe position."""
+        before = {s: signal.signal(s, self._told) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            if self._line is None:
+                self._alone()
+            else:
+                self._asked(self._line)
+        except BorderError as error:
+            self._why = self._why or str(error)
+        finally:
+            contacts = self._node.make_safe()
+            if self._line is not None:
+                self._farewell(self._line, contacts)
+            self._node.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return self._why
+
+    def _told(self, number: int, frame: FrameType | None) -> None:
+        self._why = self._why or f"told to end by {signal.Signals(number).name}"
+
+    def _farewell(self, line: Line, contacts: dict[str, bool]) -> None:
+        with contextlib.suppress(BorderError):  # nobody may be there to read it
+            line.send(encode(Farewell(self._why, contacts)))
+        line.close()
+
+    # around a simulation
+
+    def _asked(self, line: Line) -> None:
+        config = self._node.config
+        hello = Hello(
+            config.node,
+            config.controller,
+            tuple(config.meters),
+            tuple(config.relays),
+            config.inverter is not None,
+        )
+        line.send(encode(hello))
+        until_s = time.monotonic() + _START_S
+        while not self._why:
+            data = line.receive(self._patience_s())
+            if data is not None:
+                self._answer(line, decode(data), hello)
+            elif self._last is not None and self._overdue():
+                line.send(encode(self._own_step()))
+            elif not self._running and time.monotonic() > until_s:
+                self._why = f"no simulation has spoken for {_START_S:g} s"
+
+    def _answer(self, line: Line, word: Any, hello: Hello) -> None:
+        if isinstance(word, Start):
+            if not self._running:
+                self._begin(word)
+            line.send(encode(hello))
+        elif isinstance(word, Ask):
+            if self._last is not None and word.number == self._last.number:
+                line.send(encode(self._last))  # it was lost, or was late
+            elif self._last is None or word.number > self._last.number:
+                self._last = self._meet(word)
+                line.send(encode(self._last))
+
+    def _begin(self, word: Start) -> None:
+        factor = None if self._node.config.clock == "stepped" else word.factor
+        self._node.clock.start(word.t_us, factor)
+        self._now_us = word.t_us
+        for start in self._node.bench.starts:
+            start(word)
+        self._running = True
+
+    def _meet(self, ask: Ask) -> Answer:
+        """Let the hardware meet what a question says, and run the program."""
+        node = self._node
+        node.clock.set(ask.t_us)
+        self._now_us = max(self._now_us, ask.t_us)  # it may have been ahead on its own
+        if ask.kind == "end":
+            self._why = "the simulation is over"
+            return Answer(ask.number, ask.t_us)
+        for feed in node.bench.feeds:
+            feed(ask)
+        if ask.kind == "boot":
+            node.bench.terminal.received.clear()
+            self._runner.boot(self._now_us)
+            return self._report(ask.number, self._now_us, ask.relays, False)
+        return self._step(self._now_us, ask)
+
+    def _step(self, now_us: int, ask: Ask | None = None, own: bool = False) -> Answer:
+        self._runner.step(now_us)
+        for after in self._node.bench.after:
+            after()
+        number = ask.number if ask is not None else self._last.number if self._last else 0
+        return self._report(number, now_us, ask.relays if ask is not None else {}, own)
+
+    def _report(self, number: int, now_us: int, known: Any, own: bool) -> Answer:
+        node, runner = self._node, self._runner
+        terminal = node.bench.terminal
+        contacts = node.contacts()
+        moved = {
+            name: closed
+            for name, closed in contacts.items()
+            if not node.config.relays[name].given and known.get(name) is not closed
+        }
+        sent = tuple(terminal.sent)
+        terminal.sent.clear()
+        return Answer(
+            number,
+            now_us,
+            moved,
+            sent,
+            runner.wake_us,
+            runner.state,
+            tuple(runner.alarms),
+            terminal.p_set_kw if node.config.inverter is not None else None,
+            {kpi.name: kpi.value for kpi in runner.kpis()},
+            terminal.write_count,
+            own,
+        )
+
+    def _overdue(self) -> bool:
+        """Return whether the node has waited long enough for a question that should be here."""
+        return self._node.clock.until_s(self._runner.wake_us + self._guard_us) <= 0.0
+
+    def _own_step(self) -> Answer:
+        """Act by the wall clock, as no question came."""
+        clock = self._node.clock
+        clock.set(clock.running_us())
+        self._now_us = max(self._now_us, clock.now_us())
+        return self._step(self._now_us, own=True)
+
+    @property
+    def _guard_us(self) -> int:
+        return round(self._node.config.guard_s * 1e6 / max(self._node.clock.factor or 1.0, 1e-9))
+
+    def _patience_s(self) -> float:
+        left_s = self._node.clock.until_s(self._runner.wake_us + self._guard_us)
+        return min(left_s, _NAP_S) if self._last is not None else _NAP_S
+
+    # on hardware alone
+
+    def _alone(self) -> None:
+        """Sample the meters, poll the radio, and step on a timer, a frame or an alarm."""
+        node, runner = self._node, self._runner
+        clock = node.clock
+        clock.start(0, 1.0)
+        held = node.held
+        meters = {name: node.ports[f"meter.{name}"] for name in node.config.meters}
+        sample_us = round(node.config.sample_s * 1e6)
+        next_us = 0
+        runner.boot(0)
+        while not self._why:
+            now_us = clock.now_us()
+            due = now_us >= runner.wake_us or (held is not None and held.poll())
+            if now_us >= next_us and not due:
+                next_us = now_us - now_us % sample_us + sample_us
+                due = any(alarm.rings(meters[alarm.meter].read(now_us)) for alarm in runner.alarms)
+            if due:
+                runner.step(now_us)
+                for after in node.bench.after:
+                    after()
+            soon_us = min(runner.wake_us, next_us)
+            time.sleep(min(max(clock.until_s(soon_us), 1e-3), _POLL_S))

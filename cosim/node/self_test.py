@@ -1,0 +1,86 @@
+"""Self-test: what a node finds on each of its buses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cosim.node.assembly import bare, fit_all
+from cosim.node.config import NodeConfig
+from cosim.node.messages import Ask, Start, Truth
+from gridmodel.errors import FeedertwinError
+from gridmodel.ports import InverterState, Measurement
+
+#: What emulated hardware is shown: 230 V, 4.35 A, 1 kW drawn, 50 Hz.
+_SHOWN = Truth(230.0, 4.348, -1.0, 50.0)
+
+
+class Finding(NamedTuple):
+    """What was found at one port."""
+
+    port: str
+    body: str
+    good: bool
+    text: str
+
+
+def self_test(config: NodeConfig) -> Iterator[Finding]:
+    """Open each port, use it once without moving a contact, and yield what was found."""
+    node = bare(config)
+    try:
+        opened = list(fit_all(node))
+        _show(node.bench, config)
+        for key, block, error in opened:
+            if error is not None:
+                yield Finding(key, block.body, False, f"not opened: {error}")
+                continue
+            try:
+                good, text = _used(key.split(".")[0], node.ports[key], node.clock.now_us())
+            except (FeedertwinError, OSError, ValueError, LookupError, RuntimeError) as failed:
+                yield Finding(key, block.body, False, f"opened, then {failed}")
+            else:
+                yield Finding(key, block.body, good, text)
+    finally:
+        node.close()
+
+
+def _show(bench: Any, config: NodeConfig) -> None:
+    """Show emulated hardware an ordinary day, so that there is something to read."""
+    readings = {name: Measurement(0, *_SHOWN) for name in config.meters}
+    truth = dict.fromkeys(config.meters, _SHOWN)
+    contacts = dict.fromkeys(config.relays, True)
+    for start in bench.starts:
+        start(Start(0, None, contacts))
+    state = InverterState(0.0, 0.5, 1.0, 1.0)
+    for feed in bench.feeds:
+        feed(Ask(0, "step", 0, readings, truth, contacts, (), state))
+
+
+def _used(kind: str, port: Any, now_us: int) -> tuple[bool, str]:
+    """Use a port once; return whether it is there, and what it said."""
+    if kind == "meter":
+        reading = port.read(now_us)
+        volts, amperes, power, hertz = reading.v_v, reading.i_a, reading.p_kw, reading.f_hz
+        text = f"{volts:.1f} V, {amperes:.2f} A, {power:.3f} kW, {hertz:.2f} Hz"
+        faults = getattr(port, "faults", ())
+        if volts <= 0.0 and not faults:
+            faults = ("no voltage: is the sensor plugged in?",)
+        return not faults, "; ".join((text, *faults))
+    if kind == "relay":
+        contact = "closed" if port.closed else "open"
+        return True, f"{_own_words(port) or f'reads back {contact}'}; not moved"
+    if kind == "radio":
+        return True, _own_words(port) or "opened"
+    state = port.read()
+    text = f"{state.p_kw:.2f} kW, {100 * state.soc_pu:.0f} % of {state.e_kwh:g} kWh"
+    words = _own_words(port)
+    return True, f"{words}; {text}" if words else text
+
+
+def _own_words(port: Any) -> str:
+    """Return what a body says of itself, if it can."""
+    for name in ("found", "describe", "status"):
+        say = getattr(port, name, None)
+        if callable(say):
+            return str(say())
+    return ""

@@ -1,0 +1,84 @@
+"""A file that survives a power cut in the middle of a write.
+
+Two slots are written in turn, each anew and then renamed into place, so the older one is
+whole whatever happens to the newer. A slot that is torn or corrupt is told by its checksum.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from gridmodel.errors import RecordError
+from gridmodel.wire.counter_store import Disk, RealDisk
+
+_HEAD = struct.Struct(">4sII")  # magic, number of the write, checksum of number and data
+_MAGIC = b"FTK1"
+
+
+class FileStorage:
+    """What a node keeps, in two files of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist. One process at a time may use it.
+    disk : Disk or None
+        The file system; this machine's if left out.
+
+    Raises
+    ------
+    RecordError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._disk = disk or RealDisk()
+        self._slots = (folder / "kept.0", folder / "kept.1")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"{folder}: the node's state has no place: {error}") from error
+        found = [self._read(slot) for slot in self._slots]
+        number, self._data = max(found, key=lambda slot: slot[0])
+        self._number = number
+
+    def load(self) -> bytes | None:
+        """Return what was saved last and whole, or None."""
+        return self._data
+
+    def save(self, data: bytes) -> None:
+        """Save, and return once it would survive.
+
+        Raises
+        ------
+        RecordError
+            If the disk refuses; what was saved before is still there.
+        """
+        number = self._number + 1
+        slot = self._slots[number % 2]
+        fresh = slot.with_name(slot.name + ".new")
+        try:
+            self._disk.write(fresh, _HEAD.pack(_MAGIC, number, _sum(number, data)) + data)
+            self._disk.rename(fresh, slot)
+            self._disk.synchronise(slot.parent)
+        except OSError as error:
+            raise RecordError(f"{slot}: the node's state cannot be written: {error}") from error
+        self._number, self._data = number, data
+
+    def _read(self, slot: Path) -> tuple[int, bytes | None]:
+        """Return number and content of a slot; 0 and None if it is not whole."""
+        with suppress(OSError):
+            raw = self._disk.read(slot)
+            if len(raw) >= _HEAD.size:
+                magic, number, checksum = _HEAD.unpack_from(raw)
+                data = raw[_HEAD.size :]
+                if magic == _MAGIC and checksum == _sum(number, data):
+                    return number, data
+        return 0, None
+
+
+def _sum(number: int, data: bytes) -> int:
+    return zlib.crc32(number.to_bytes(4, "big") + data)

@@ -1,0 +1,72 @@
+"""Messages between a simulation and a node outside."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode
+from gridmodel.control import Alarm
+from gridmodel.errors import BorderError
+from gridmodel.ports import InverterState, Measurement, ReceivedFrame
+
+numbers = st.floats(allow_nan=False)
+times = st.integers(0, 1 << 62)
+names = st.text(max_size=8)
+contacts = st.dictionaries(names, st.booleans(), max_size=3)
+readings = st.builds(Measurement, times, numbers, numbers, numbers, numbers)
+frames = st.builds(ReceivedFrame, times, st.binary(max_size=40), numbers, numbers)
+asks = st.builds(
+    Ask,
+    times,
+    st.sampled_from(["step", "boot", "end"]),
+    times,
+    st.dictionaries(names, readings, max_size=2),
+    st.dictionaries(names, st.builds(Truth, numbers, numbers, numbers, numbers), max_size=2),
+    contacts,
+    st.lists(frames, max_size=2).map(tuple),
+    st.none() | st.builds(InverterState, numbers, numbers, numbers, numbers),
+    st.none() | numbers,
+)
+answers = st.builds(
+    Answer,
+    times,
+    times,
+    contacts,
+    st.lists(st.tuples(st.binary(max_size=40), times), max_size=2).map(tuple),
+    times,
+    st.integers(0, 9),
+    st.lists(st.builds(Alarm, names, numbers, numbers, numbers, numbers), max_size=2).map(tuple),
+    st.none() | numbers,
+    st.dictionaries(names, numbers, max_size=2),
+    st.integers(0, 9),
+    st.booleans(),
+)
+
+
+@given(asks | answers)
+def test_a_message_arrives_with_every_bit(word):
+    assert decode(encode(word)) == word
+
+
+def test_first_and_last_words_arrive():
+    hello = Hello("house_03", "edge_node", ("supply",), ("normal",), False)
+    for word in (
+        hello,
+        Start(5, 0.1, {"normal": True}),
+        Start(0, None),
+        Farewell("so", {"a": True}),
+    ):
+        assert decode(encode(word)) == word
+
+
+@given(st.binary(max_size=60))
+def test_noise_is_refused_and_crashes_nothing(data):
+    with pytest.raises(BorderError, match="no message of version"):
+        decode(data)
+
+
+def test_a_message_of_another_version_is_refused():
+    with pytest.raises(BorderError, match="same feedertwin"):
+        decode(b'["Answer",{"number":1,"t_us":2,"colour":"red"}]')
