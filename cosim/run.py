@@ -232,6 +232,8 @@ class _Runner:
         state = None
         if resume_from is not None:
             state, self._origin = snapshots.hand_over(*resume_from, self._scenario, self._folder)
+        if self._options.begun is not None:
+            self._options.begun(self._folder)
         engine: Engine = make(job)
         if resume_from is not None:
             earlier, at_us = resume_from
@@ -244,8 +246,6 @@ class _Runner:
                     f"settings ({type(error).__name__}: {error}). Start a run of its own with them."
                 ) from error
             self._next_snapshot_us = at_us
-        if self._options.begun is not None:
-            self._options.begun(self._folder)
         return engine
 
     def _keep(self, engine: Engine, code: int, reason: str) -> tuple[int, str]:

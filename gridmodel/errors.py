@@ -95,6 +95,26 @@ class FrameError(FeedertwinError, ValueError):
     """A radio frame that is too short, forged, replayed or of an unknown type."""
 
 
+class BridgeError(FeedertwinError):
+    """A port could not do what it was asked.
+
+    Parameters
+    ----------
+    where : str
+        The other end and the point, such as ``192.168.1.20:502 unit 1, 713.SoC``.
+    problem : str
+        What happened, with what was given.
+    advice : str
+        The next step.
+    """
+
+    def __init__(self, where: str, problem: str, advice: str = "") -> None:
+        self.where = where
+        self.problem = problem
+        self.advice = advice
+        super().__init__(f"{where}: {problem}" + (f" {advice}" if advice else ""))
+
+
 class FederateError(FeedertwinError, RuntimeError):
     """A federate failed; carries its name and the simulated instant.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Settings
 from gridmodel.units import unit_of
 from gridmodel.wire.lora import Modem
+
+if TYPE_CHECKING:
+    from gridmodel.wire.link import Link
 
 #: What one step sends: signal values by port name, and lists of messages by port name.
 Outputs = Mapping[str, Any]
@@ -144,6 +147,8 @@ class NodeSeat:
         The scenario's network.
     cell : int
         Which of the street's radio cells it is in, from 0.
+    link : Link or None
+        Its provisioned keys and counters; keys made from the seed if left out.
     """
 
     owner: str
@@ -155,6 +160,7 @@ class NodeSeat:
     seed: int
     network: Neighbourhood | None = None
     cell: int = 0
+    link: Link | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from hardware_bridges.link_error import BridgeError
+from gridmodel.errors import BridgeError
 
 
 class ClaimError(BridgeError, RuntimeError):

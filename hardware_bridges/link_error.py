@@ -6,33 +6,12 @@
     ├── LinkError (ConnectionError)     not reachable now; the body tries again by itself
     └── DeviceError (ValueError)        it answers, but is not what the settings say
 
-A node that catches `BridgeError` around its ports goes on with what it last knew; one
-that does not is restarted by its supervisor.
+A node catches `BridgeError` around its ports and goes on with what it last knew.
 """
 
 from __future__ import annotations
 
-from gridmodel.errors import FeedertwinError
-
-
-class BridgeError(FeedertwinError):
-    """A port could not do what it was asked.
-
-    Parameters
-    ----------
-    where : str
-        The other end and the point, such as ``192.168.1.20:502 unit 1, 713.SoC``.
-    problem : str
-        What happened, with what was given.
-    advice : str
-        The next step.
-    """
-
-    def __init__(self, where: str, problem: str, advice: str = "") -> None:
-        self.where = where
-        self.problem = problem
-        self.advice = advice
-        super().__init__(f"{where}: {problem}" + (f" {advice}" if advice else ""))
+from gridmodel.errors import BridgeError
 
 
 class LinkError(BridgeError, ConnectionError):

@@ -190,7 +190,7 @@ class SimpyProcess(Federate):
                 "generators it runs. Set snapshots: replay if it draws from agent.rng only, or "
                 "run without checkpoints and forks."
             )
-            raise FederateError(self._name, int(self._env.now), problem)
+            raise FederateError(self._name, self._now_us, problem)
         return copy.deepcopy(self._lived)
 
     def restore(self, state: Any) -> None:
@@ -203,14 +203,16 @@ class SimpyProcess(Federate):
 
     def state(self) -> Mapping[str, Any]:
         """Return what can be said of a process: its instant and what it sees."""
-        return {"now_us": int(self._env.now), "inputs": dict(self._agent._seen)}
+        return {"now_us": self._now_us, "inputs": dict(self._agent._seen)}
 
     def _begin(self) -> None:
+        self._now_us = 0
         self._env = simpy.Environment()
         self._agent = Agent(self._env, self._config, copy.deepcopy(self._rng))
         self._env.process(self._process(self._env, self._agent))
 
     def _live(self, t_us: int, seen: Mapping[str, Any], messages: Mapping[str, Any]) -> None:
+        self._now_us = t_us
         if t_us > self._env.now:
             self._env.run(until=t_us)  # stops before the events of t_us itself
         self._agent._hand_over(seen, messages)

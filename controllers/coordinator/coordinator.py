@@ -15,7 +15,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from pydantic import Field
 
-from controllers.cell_link import CellLink
+from controllers.cell_link import link_of
+from controllers.coordinator.last_reserve import LastReserve, LastReserveConfig
 from controllers.coordinator.orders import OrderBook
 from controllers.coordinator.planner import Planner, PlannerConfig
 from controllers.kept import Kept
@@ -43,6 +44,9 @@ class CoordinatorConfig(Settings):
     acknowledge_s: Positive = Field(1.0, description="wait for a confirmation")
     tries_max: Annotated[int, Ge(1)] = Field(4, description="times an order is sent")
     silent_s: Positive = Field(300.0, description="a house not heard this long counts as lost")
+    last_reserve: LastReserveConfig | None = Field(
+        None, description="the whole cell goes dark before the battery is empty"
+    )
 
 
 class Coordinator:
@@ -57,7 +61,7 @@ class Coordinator:
         self._count = len(seat.peers)
         #: Part of the street that is this coordinator's; it plans with that part of the anchor.
         self._share_pu = self._count / len(seat.network.consumers)
-        self._link = CellLink(COORDINATOR, range(1, self._count + 1), seat.seed, seat.cell)
+        self._link = link_of(seat, range(1, self._count + 1), calls=())
         self._start(0)
 
     def _start(self, now_us: int) -> None:
@@ -69,6 +73,7 @@ class Coordinator:
         self._silent = np.zeros(self._count, dtype=np.bool_)
         self._silence_count = 0
         self._allowed = np.ones((self._count, 3), dtype=np.bool_)
+        self._reserve = LastReserve(config.last_reserve) if config.last_reserve else None
         self._tied = True
         self._scarce = False
         self._beacon_us = self._control_us = self._dispatch_us = now_us
@@ -77,8 +82,7 @@ class Coordinator:
         """Forget everything but the frame counter."""
         self._start(now_us)
         saved = Kept.from_bytes(kept)
-        if saved is not None:
-            self._link.boot(saved.counter)
+        self._link.boot(now_us, saved.counter if saved is not None else 0)
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return frames, the battery's set-point and the next instant that matters."""
@@ -95,17 +99,20 @@ class Coordinator:
         if now_us >= self._dispatch_us:
             self._dispatch_us = _next(now_us, self._config.planner.period_s)
             self._plan(now_us, seen)
-        out: list[bytes] = []
+        out = self._link.answers(now_us)
         if now_us >= self._beacon_us:
             self._beacon_us = _next(now_us, self._config.beacon_period_s)
             self._supervise(now_us)
             out.append(self._beacon(inverter.soc_pu))
-        if not self._tied:
+        out += self._command(now_us, inverter.soc_pu)
+        if not self._tied and not (self._reserve is not None and self._reserve.dark):
             out += self._send_order(now_us)
         timers = [self._control_us, self._beacon_us, self._dispatch_us]
         overdue = self._orders.next_us(now_us)
         if overdue is not None and not self._tied:
             timers.append(overdue)
+        if self._reserve is not None and self._reserve.timer_us is not None:
+            timers.append(self._reserve.timer_us)
         state = 0 if self._tied else 1 + self._scarce  # on the grid, islanded, scarce
         keep = None if self._link.reserved == reserved else Kept(self._link.reserved).to_bytes()
         return Decisions(min(timers), state, frames=out, p_set_kw=p_set, keep=keep)
@@ -121,7 +128,13 @@ class Coordinator:
             ),
             Kpi("order_lost_count", orders.lost_count, "orders never confirmed"),
             Kpi("silence_count", self._silence_count, "times a house was not heard for too long"),
+            *self._reserve_kpis(),
         )
+
+    def _reserve_kpis(self) -> tuple[Kpi, ...]:
+        if self._reserve is None:
+            return ()
+        return (Kpi("dark_count", self._reserve.dark_count, "times the whole cell was shed"),)
 
     def _own_part(self, seen: Observations) -> Observations:
         """Return what was seen with this cell's part of the anchor and of the grid's power."""
@@ -141,12 +154,12 @@ class Coordinator:
         row = frame.source - 1
         self._heard_us[row] = now_us
         self._silent[row] = False
-        count = int(frame.values["order_count"])
         if frame.kind == FrameKind.ACKNOWLEDGE:
+            count = int(frame.values["order_count"])
             self._orders.acknowledged(frame.source, count, now_us)
         elif frame.kind == FrameKind.TELEMETRY:
             if not self._tied:
-                self._orders.heard(frame.source, count)
+                self._orders.heard(frame.source, int(frame.values["order_count"]))
             mask = int(frame.values["closed_mask"])
             connected = np.array([bool(mask >> k & 1) for k in range(3)])
             self._planner.hear(now_us, row, frame.values["p_kw"], connected)
@@ -157,6 +170,15 @@ class Coordinator:
             self._tied = tied
             self._orders.forget()
             self._beacon_us = self._dispatch_us = now_us
+
+    def _command(self, now_us: int, soc_pu: float) -> list[bytes]:
+        """Return the command to the whole cell that is due, if any."""
+        if self._reserve is None:
+            return []
+        kind = self._reserve.decide(now_us, self._tied, soc_pu)
+        if kind is None:
+            return []
+        return [self._link.seal(kind, EVERYONE, self._reserve.values(kind, COORDINATOR))]
 
     def _supervise(self, now_us: int) -> None:
         """Note houses that have not been heard for too long."""

@@ -14,11 +14,20 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Lt
 from pydantic import Field
 
-from controllers.cell_link import CellLink
+from controllers.cell_link import link_of
+from controllers.edge.command import LEVELS, Command, concerns
 from controllers.edge.contact_times import ContactTimes, ContactTimesConfig
 from controllers.edge.protection import Protection, ProtectionConfig
 from controllers.edge.shedding import Shedding, SheddingConfig
-from controllers.edge.states import ALL, DEFERRABLE, NORMAL, NodeState, contacts_of, mask_of
+from controllers.edge.states import (
+    ALL,
+    CRITICAL,
+    DEFERRABLE,
+    NORMAL,
+    NodeState,
+    contacts_of,
+    mask_of,
+)
 from controllers.edge.supervision import beacons_missed
 from controllers.edge.supply import Supply, SupplyConfig
 from controllers.edge.transfer import TransferConfig, TransferSwitch
@@ -31,6 +40,7 @@ from gridmodel.ports import ReceivedFrame
 from gridmodel.settings import Settings
 from gridmodel.units import microseconds
 from gridmodel.wire.frames import COORDINATOR, FrameKind
+from gridmodel.wire.seal import Opened
 
 
 class EdgeNodeConfig(Settings):
@@ -56,6 +66,9 @@ class EdgeNodeConfig(Settings):
     false_alarms_per_year: Annotated[float, Gt(0.0)] = Field(
         1.0, description="times a year that beacons lost by chance may count as a lost coordinator"
     )
+    stale_s: Annotated[float, Gt(0.0)] | None = Field(
+        None, description="a reading this old is none: on an island only critical load stays"
+    )
     contacts: ContactTimesConfig = Field(ContactTimesConfig(), description="how long they stay")
     protection: ProtectionConfig | None = Field(
         None, description="it trips on too much current or heat"
@@ -70,7 +83,7 @@ class EdgeNode:
     def __init__(self, config: EdgeNodeConfig, seat: NodeSeat) -> None:
         self._config = config
         self._address = seat.address
-        self._link = CellLink(seat.address, [COORDINATOR], seat.seed, seat.cell)
+        self._link = link_of(seat, [COORDINATOR], calls=[COORDINATOR])
         self._start(0)
 
     def _start(self, now_us: int) -> None:
@@ -84,6 +97,8 @@ class EdgeNode:
         self._island = Supply(config.supply, self._address, "island")
         self._transfer = TransferSwitch(config.transfer) if config.transfer else None
         self._times: ContactTimes | None = None
+        self._read_us = now_us
+        self._command = Command(self._address)
         self._protection = Protection(config.protection) if config.protection else None
         self._tied = True
         self._heard_us = now_us
@@ -102,8 +117,8 @@ class EdgeNode:
         self._start(now_us)
         self._tied = False
         saved = Kept.from_bytes(kept)
+        self._link.boot(now_us, saved.counter if saved is not None else 0)
         if saved is not None:
-            self._link.boot(saved.counter)
             self._shedding.resume(now_us, saved)
             if self._protection is not None:
                 self._protection.resume(now_us, saved)
@@ -167,6 +182,8 @@ class EdgeNode:
         safe = ALL if self._supply.ready(now_us) else 0
         if not self._on_public_grid():
             safe &= self._shedding.local_mask
+        if self._command.is_dark(now_us):
+            safe = 0
         if self._protection is not None:
             self._protection.observe(now_us, seen.meters["supply"].i_a, seen.temp_c)
             safe &= self._protection.allowed(now_us)
@@ -190,7 +207,20 @@ class EdgeNode:
                 self._shedding.order(int(values["allowed_mask"]), valid_us)
                 self._order_count = frame.counter
                 answers.append(self._acknowledge())
-        return answers
+            else:
+                self._obey(now_us, frame)
+        return self._link.answers(now_us) + answers
+
+    def _obey(self, now_us: int, frame: Opened) -> None:
+        """Take what is said to many at once; nobody confirms it, the next reports tell."""
+        values = frame.values
+        if frame.kind == FrameKind.SHED_ALL:
+            self._command.shed_all(now_us, values["delay_s"], values["valid_s"])
+        elif frame.kind == FrameKind.BLACK_START:
+            self._command.black_start(now_us, values["delay_s"], values["stagger_s"])
+        elif frame.kind == FrameKind.SHED and concerns(int(values["group_mask"]), self._address):
+            mask = LEVELS[min(int(values["level"]), len(LEVELS) - 1)]
+            self._shedding.order(mask, now_us + microseconds(values["valid_s"]))
 
     def _acknowledge(self) -> bytes:
         values = {
@@ -204,6 +234,7 @@ class EdgeNode:
         """Take the readings."""
         was_healthy = self._supply.healthy
         supply = seen.meters["supply"]
+        self._read_us = supply.t_us
         if self._transfer is not None:
             self._grid.observe(now_us, seen.meters["grid"])
             self._island.observe(now_us, seen.meters["island"])
@@ -212,6 +243,8 @@ class EdgeNode:
             self._supply.healthy = self._transfer.position != Side.NOWHERE
         else:
             self._supply.observe(now_us, supply)
+        if self._supply.healthy and not was_healthy and self._transfer is None:
+            self._supply.enter_us = self._command.enter_us(now_us, self._supply.enter_us)
         if was_healthy and not self._supply.healthy:
             self._shedding.forget_order()
             self._order_count = 0
@@ -244,10 +277,18 @@ class EdgeNode:
             return 0
         if self._transfer is not None and self._transfer.position == Side.GRID:
             return ALL
+        if self._command.is_dark(now_us):
+            return 0
         led = self._led(now_us)
         if self._transfer is None and led and self._tied:
             return ALL
-        return self._shedding.allowed(now_us, led)
+        mask = self._shedding.allowed(now_us, led)
+        return mask & CRITICAL if self._blind(now_us) else mask
+
+    def _blind(self, now_us: int) -> bool:
+        """Return whether the newest reading is too old to be relied on."""
+        stale_s = self._config.stale_s
+        return stale_s is not None and now_us - self._read_us > microseconds(stale_s)
 
     def _name(self, now_us: int, mask: int) -> NodeState:
         """Return the state that a mask means."""
@@ -286,7 +327,9 @@ class EdgeNode:
             self._report_us,
             self._heard_us + self._patience_us + 1,
             self._supply.enter_us,
+            self._link.wake_us(),
             *self._shedding.timers_us(),
+            *self._command.timers_us(),
         ]
         if self._times is not None:
             timers.append(self._times.timer_us)

@@ -25,8 +25,8 @@ class ArrivalWriter:
     """Writes the arrivals of one node: a line a question, and one for how it ended."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8", buffering=1)
+        self._path = path
+        self._file: TextIO | None = None  # until there is something to write
 
     def write(
         self, ask: Ask, answers: Sequence[Answer], gone: str, wall_s: tuple[float, float]
@@ -37,13 +37,20 @@ class ArrivalWriter:
         line["answers"] = [json.loads(encode(answer)) for answer in answers]
         if gone:
             line["gone"] = gone
-        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._write(json.dumps(line, separators=(",", ":")))
 
     def close(self, statistics: LineStatistics) -> None:
         """End the file with the line's statistics."""
+        self._write(json.dumps({"statistics": asdict(statistics)}))
+        assert self._file is not None
+        self._file.close()
+
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8", buffering=1)
         if not self._file.closed:
-            self._file.write(json.dumps({"statistics": asdict(statistics)}) + "\n")
-            self._file.close()
+            self._file.write(text + "\n")
 
 
 class RecordedNode:

@@ -57,7 +57,7 @@ class LiveNode:
         BorderError
             If it does not answer in time, or is another one.
         """
-        self._line, self._writer = line, writer
+        self._line = line
         until_s = time.monotonic() + wait_s
         while time.monotonic() < until_s:
             line.send(encode(start))
@@ -67,6 +67,7 @@ class LiveNode:
                 raise BorderError(f"node '{self.name}' ended at once: {word.why}")
             if isinstance(word, Hello):
                 self._check(word)
+                self._writer = writer
                 self._last_heard_s = time.monotonic()
                 return word
         raise BorderError(

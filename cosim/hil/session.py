@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import sys
@@ -127,7 +128,7 @@ class Session:
             customers = {name.split(".")[1] for name in self._seats}
             if not names:
                 problem = f"there is no node '{wish.name}'."
-                advice = near(wish.name, {*self._seats, *customers})
+                advice = _alike(wish.name, {*self._seats, *customers})
                 faults.append(Fault("--node", wish.name, problem, advice))
             elif len(names) > 1:
                 advice = f"Say which: {', '.join(names)}."
@@ -232,6 +233,16 @@ class Session:
             listener.close()
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _alike(name: str, known: set[str]) -> str:
+    """Return the advice for a name nobody has: ``house_3`` may mean ``house_03``."""
+    same = [other for other in sorted(known) if _bare(other) == _bare(name)]
+    return f"Did you mean '{same[0]}'?" if same else near(name, known)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name)
 
 
 def seat_name(seat: NodeSeat) -> str:

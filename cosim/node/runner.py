@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from gridmodel.control import Alarm, Controller, Observations
+from cosim.node.senses import Senses
+from gridmodel.control import Alarm, Controller
 from gridmodel.kpi import Kpi
 from gridmodel.ports import Inverter, Meter, Relay, Storage, Thermometer
 
@@ -36,12 +37,12 @@ class NodeRunner:
     ) -> None:
         self.settings = settings
         self._controller = controller
-        self._meters = meters
+        self._senses = Senses(meters, relays, inverter, thermometer)
+        self._p_set_kw: float | None = None  # waits for an inverter that cannot be reached
         self._relays = relays
         self._radio = radio
         self._inverter = inverter
         self._storage = storage
-        self._thermometer = thermometer
         self._queue: deque[bytes] = deque(maxlen=QUEUE_LENGTH)
         self._controller_wake_us = 0
         self.wake_us = 0
@@ -58,30 +59,27 @@ class NodeRunner:
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return the controller's key figures so far."""
-        return self._controller.kpis()
+        faults = self._senses.fault_count
+        own = (Kpi("port_fault_count", faults, "times a port failed"),) if faults else ()
+        return (*self._controller.kpis(), *own)
 
     def step(self, now_us: int) -> None:
         """Run one turn of the loop."""
         frames = []
         while (frame := self._radio.receive()) is not None:
             frames.append(frame)
-        seen = Observations(
-            {name: meter.read(now_us) for name, meter in self._meters.items()},
-            {name: relay.closed for name, relay in self._relays.items()},
-            self._inverter.read() if self._inverter is not None else None,
-            self._thermometer.read() if self._thermometer is not None else None,
-        )
+        seen, do = self._senses.see(now_us), self._senses.do
         decisions = self._controller.step(now_us, seen, frames)
         if decisions.keep is not None and self._storage is not None:
             self._storage.save(decisions.keep)
         for name, closed in decisions.relays.items():
             relay = self._relays[name]
-            if closed:
-                relay.close()
-            else:
-                relay.open()
-        if decisions.p_set_kw is not None and self._inverter is not None:
-            self._inverter.set_power(decisions.p_set_kw)
+            do(relay.close if closed else relay.open)  # one that did not is moved again
+        if decisions.p_set_kw is not None:
+            self._p_set_kw = decisions.p_set_kw
+        inverter, p_set_kw = self._inverter, self._p_set_kw
+        if inverter is not None and p_set_kw is not None:
+            self._p_set_kw = None if do(lambda: inverter.set_power(p_set_kw)) else p_set_kw
         self._queue.extend(decisions.frames)
         self._controller_wake_us = decisions.wake_us
         self.alarms = decisions.alarms

@@ -12,7 +12,6 @@ import numpy as np
 from cosim.radio_view.picture import BLUE, GREEN, INK, known_outcomes, plain
 from cosim.radio_view.trace import DELIVERED, Trace
 from gridmodel.wire.lora import Modem
-from simulators.radio.path_loss import PATH_LOSS
 
 #: Most bins of distance.
 _MOST_BINS = 12
@@ -141,13 +140,12 @@ def _ranges(trace: Trace) -> list[tuple[str, float, Modem]]:
 
 def _predicted(trace: Trace, modem: Modem, d_m: Any) -> Any:
     """Return the part of places at a distance that a packet reaches by its power alone."""
-    config = trace.air.config
-    loss = PATH_LOSS[config.path_loss]
-    budget = modem.tx_power_dbm - modem.sensitivity_dbm(config.noise_figure_db)
-    margin = np.array([budget - loss(float(d), modem.frequency_mhz) for d in d_m])
-    if not config.shadowing_db:
+    air, spread_db = trace.air, trace.air.config.shadowing_db
+    budget = air.budget_db(modem)
+    margin = np.array([budget - air.loss(float(d), modem.frequency_mhz) for d in d_m])
+    if not spread_db:
         return (margin >= 0.0).astype(float)
-    return np.array([0.5 * (1.0 + erf(m / config.shadowing_db / sqrt(2.0))) for m in margin])
+    return np.array([0.5 * (1.0 + erf(m / spread_db / sqrt(2.0))) for m in margin])
 
 
 def _lost(axes: Any, found: list[Bin]) -> None:

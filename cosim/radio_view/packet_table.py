@@ -23,7 +23,8 @@ SCHEMA = pa.schema(
         _field("sender", pa.string(), "", "fleet and customer"),
         _field("receiver", pa.string(), "", "fleet and customer; none in the sender's own row"),
         _field("outcome", pa.string(), "", "sent, refused, unheard, unfinished at the sender; "
-               "delivered, weak, collided, deaf at a receiver"),
+               "delivered, weak, collided, deaf, dropped at a receiver"),
+        _field("reason", pa.string(), "", "why it was refused: limit, busy, full, forbidden, occupied"),
         _field("spreading_factor", pa.int8(), "", ""),
         _field("bandwidth_khz", pa.float64(), "kHz", ""),
         _field("coding_rate", pa.int8(), "", "5 to 8 for 4/5 to 4/8"),
@@ -69,9 +70,11 @@ def _rows(trace: Trace, number: int, packet: Packet) -> list[tuple[Any, ...]]:
         modem.spreading_factor, modem.bandwidth_khz, modem.coding_rate, modem.frequency_mhz,
         modem.tx_power_dbm,
     )  # fmt: skip
-    rows: list[tuple[Any, ...]] = [(*when, None, packet.fate, *how, None, None, None, packet.frame)]
+    rows: list[tuple[Any, ...]] = [
+        (*when, None, packet.fate, packet.reason or None, *how, None, None, None, packet.frame)
+    ]
     for one in packet.receptions:
         receiver = radios[one.receiver]
         strength = (sender.distance_m(receiver), one.rssi_dbm, one.snr_db)
-        rows.append((*when, receiver.name, one.outcome, *how, *strength, packet.frame))
+        rows.append((*when, receiver.name, one.outcome, None, *how, *strength, packet.frame))
     return rows

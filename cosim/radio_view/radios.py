@@ -18,8 +18,9 @@ from gridmodel.ingest.neighbourhood_file import read_neighbourhood
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import near, parse
 from gridmodel.wire.lora import Modem
-from simulators.radio.channel import LoraConfig
-from simulators.radio.path_loss import PATH_LOSS, range_m
+from simulators.radio.lora_config import LoraConfig
+from simulators.radio.path_loss import Loss, loss_of, range_m
+from simulators.radio.sensitivity import sensitivity_dbm
 
 #: Registered name of the model that carries packets.
 _MODEL = "lora"
@@ -74,23 +75,21 @@ class Air:
     first: Mapping[str, int]
 
     @cached_property
-    def number(self) -> Mapping[str, int]:
-        """Numbers of the radios, by name."""
-        return {radio.name: k for k, radio in enumerate(self.radios)}
+    def loss(self) -> Loss:
+        """The run's path loss."""
+        config = self.config
+        return loss_of(config.path_loss, config.log_distance, config.masts)
 
-    def hears(self, receiver: int, modem: Modem) -> bool:
-        """Return whether a radio is tuned to what a packet was sent with."""
-        own = self.radios[receiver].listen
-        return (
-            own.spreading_factor == modem.spreading_factor
-            and own.bandwidth_khz == modem.bandwidth_khz
-            and abs(own.frequency_mhz - modem.frequency_mhz) * 1e3 < own.bandwidth_khz / 2
+    def budget_db(self, modem: Modem) -> float:
+        """Return the path loss at which a packet is just received. [dB]"""
+        config = self.config
+        return modem.tx_power_dbm - sensitivity_dbm(
+            config.sensitivity, modem, config.noise_figure_db
         )
 
     def range_m(self, modem: Modem) -> float:
         """Return how far the run's path loss lets a packet reach. [m]"""
-        budget = modem.tx_power_dbm - modem.sensitivity_dbm(self.config.noise_figure_db)
-        return range_m(PATH_LOSS[self.config.path_loss], budget, modem.frequency_mhz)
+        return range_m(self.loss, self.budget_db(modem), modem.frequency_mhz)
 
 
 def read_air(folder: Path, channel: str = "", network: Path | None = None) -> Air:

@@ -3,7 +3,8 @@
 The channel records what was heard and what was lost, each at the packet's end; the
 senders record what they gave to it. A reception is joined to its packet by the frame's
 bytes, a loss by its sender and its end. Left out: the strength of packets that were
-lost, which the record does not have.
+lost, which the record does not have; and who did not hear a packet because it was far beyond
+its reach, which the channel counts and does not record.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ DELIVERED = "delivered"
 #: What became of a packet at its sender.
 FATES = {
     SENT: "on the air",
-    REFUSED: "its sender's duty cycle forbade it",
-    UNHEARD: "on the air, but no radio is tuned to it",
+    REFUSED: "not sent: its sender's duty cycle forbade it, or its radio was busy",
+    UNHEARD: "no radio within reach is tuned to it, or it still waited when the run ended",
     UNFINISHED: "on the air when the run ended",
 }
 LOST = "lost"
@@ -55,11 +56,12 @@ class Reception:
     snr_db: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Packet:
     """A packet, and its receptions by radio.
 
-    ``start_us`` and ``end_us`` are when it was on the air. [us]
+    ``start_us`` and ``end_us`` are when it was on the air. [us] ``reason`` says why it was
+    refused.
     """
 
     sender: int
@@ -68,6 +70,7 @@ class Packet:
     modem: Modem
     frame: bytes
     fate: str = ""
+    reason: str = ""
     receptions: list[Reception] = field(default_factory=list)
 
     @property
@@ -105,22 +108,15 @@ def read_trace(folder: Path, air: Air) -> Trace:
     for end, data, t_us in _messages(folder, run["resolved"], air.name):
         joiner.take(end, data, t_us)
     until_us = int(run["t_us"])
-    packets = joiner.packets
-    tuned: dict[Modem, list[int]] = {}
-    for packet in packets:
-        modem = packet.modem
-        if modem not in tuned:
-            tuned[modem] = [k for k in range(len(air.radios)) if air.hears(k, modem)]
-        packet.fate = _fate(packet, tuned[modem], until_us)
-    return Trace(air, packets, until_us, str(run["resolved"].get("start") or ""))
+    for packet in joiner.packets:
+        packet.fate = packet.fate or _fate(packet, until_us)
+    return Trace(air, joiner.packets, until_us, str(run["resolved"].get("start") or ""))
 
 
-def _fate(packet: Packet, tuned: list[int], until_us: int) -> str:
+def _fate(packet: Packet, until_us: int) -> str:
     if packet.receptions:
         return SENT
-    if packet.end_us > until_us:
-        return UNFINISHED
-    return REFUSED if any(k != packet.sender for k in tuned) else UNHEARD
+    return UNFINISHED if packet.end_us > until_us else UNHEARD
 
 
 def _messages(
@@ -167,6 +163,8 @@ class _Joiner:
             self._sent(data, t_us)
         elif port == LOST:
             self._lost(data, t_us)
+        elif port == REFUSED:
+            self._refused(data)
         elif port.startswith("to_"):
             self._heard(port.removeprefix("to_"), data, t_us)
 
@@ -181,7 +179,7 @@ class _Joiner:
         self.packets.append(packet)
         for mark in (packet.frame, sender):
             self._open.setdefault(mark, deque()).append(packet)
-            self._ending[mark, end_us] = packet
+            self._ending.setdefault((mark, end_us), packet)  # the second one has to wait
 
     def _heard(self, fleet: str, data: Mapping[str, Any], t_us: int) -> None:
         packet = self._ended(data["frame"], t_us)
@@ -198,6 +196,17 @@ class _Joiner:
             for place, why in zip(data["at"], data["why"], strict=True):
                 fleet, _, node = place.rpartition(".")
                 packet.receptions.append(Reception(self._air.first[fleet] + int(node), why))
+
+    def _refused(self, data: Mapping[str, Any]) -> None:
+        sender = self._air.first[data["fleet"]] + data["node"]
+        for packet in self._open.get(sender, ()):
+            if packet.frame == data["frame"] and not packet.receptions and not packet.fate:
+                packet.fate, packet.reason = REFUSED, data["why"]
+                for mark in (packet.frame, sender):
+                    self._open[mark].remove(packet)
+                    if self._ending.get((mark, packet.end_us)) is packet:
+                        del self._ending[mark, packet.end_us]
+                return
 
     def _ended(self, mark: bytes | int, t_us: int) -> Packet | None:
         """Return the packet of a frame or a sender that ended at an instant.

@@ -96,6 +96,11 @@ class Link:
             Opener(address, ring.keys[EVERYONE], epoch=ring.epoch, verifier=verifier, limit=limit),
         )
 
+    @property
+    def counter(self) -> int:
+        """Counter of the newest frame sealed."""
+        return max(sealer.counter for sealer in self._sealers.values())
+
     def met(self, peer: int) -> bool:
         """Return whether a peer has joined, so that its frames are taken."""
         return peer in self._peers and self._peers[peer].met
@@ -176,11 +181,8 @@ class Link:
             peer.meet(opened.counter)
             if peer.calls[echo]:
                 return opened, None  # it has echoed an answer of ours: both know
-        elif not peer.met:
-            # It may be old, and prove nothing; the limit keeps old ones from having us answer
-            # for ever.
-            if peer.own.limit is not None:
-                peer.own.limit.failed()
+        elif not peer.met and peer.own.limit is not None:
+            peer.own.limit.failed()  # it may be old; such must not have us answer for ever
         return opened, self._join(opened.source, echo=opened.counter)
 
     def _join(self, peer: int, echo: int) -> bytes:

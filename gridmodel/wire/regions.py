@@ -116,12 +116,13 @@ _EU868 = Region("EU868", (
     SubBand("869.7-870.0", 869.7, 870.0, 0.01, 14.0),
 ), "ERP")  # fmt: skip
 
-#: Dwell time and power as The Things Network's and Ezurio's pages have them. The window of
-#: 20 s is FCC 15.247(a)(1)(i), from memory; channels of 500 kHz are "digital modulation",
-#: which has no dwell time. 250 kHz is left out: its window is another, not looked up.
+#: FCC 15.247(a)(1)(i) and (b)(2) as meter makers' manuals quote them: hopping over 50
+#: channels or, from 250 kHz on, 25. Channels of 500 kHz are LoRaWAN's "digital
+#: modulation", which has no dwell time. That all channels are used alike is not checked.
 _US915 = Region("US915", (
     SubBand("902-928", 902.0, 928.0, 1.0, 30.0, 400_000, 20 * US_PER_S, (62.5, 125.0)),
-    SubBand("902-928 wide", 902.0, 928.0, 1.0, 30.0, widths_khz=(500.0,)),
+    SubBand("902-928 at 250 kHz", 902.0, 928.0, 1.0, 24.0, 400_000, 10 * US_PER_S, (250.0,)),
+    SubBand("902-928 at 500 kHz", 902.0, 928.0, 1.0, 30.0, widths_khz=(500.0,)),
 ), "conducted")  # fmt: skip
 
 #: Semtech's LoRa Basics Modem, region_as_923_defs.h, group 1: 16 dBm, dwell time on, no

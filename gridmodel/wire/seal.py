@@ -61,6 +61,11 @@ def frame_bytes(kind: FrameKind) -> int:
     return body_bytes(kind) + OVERHEAD_BYTES + (SIGNATURE_BYTES if kind in SIGNED else 0)
 
 
+def signing_key(seed: int, cell: int) -> bytes:
+    """Return the private key of a simulated coordinator, from the scenario's seed."""
+    return hashlib.sha256(f"feedertwin signing key {seed} {cell}".encode()).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A frame that passed every check."""

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
+from gridmodel.errors import BridgeError
 from gridmodel.inverter_scale import INT16_MAX, INT32_MAX, to_raw
 from gridmodel.ports import InverterState
 from hardware_bridges.bounded_call import BoundedCaller, StillRunning
 from hardware_bridges.inverter.sunspec_config import SunSpecConfig
 from hardware_bridges.inverter.sunspec_session import SunSpecSession
-from hardware_bridges.link_error import BridgeError, DeviceError, LinkError
+from hardware_bridges.link_error import DeviceError, LinkError
 
 #: 704's codes.
 PER_CENT, WATTS = 0, 1

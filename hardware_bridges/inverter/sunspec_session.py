@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from gridmodel.errors import MissingExtraError
+from gridmodel.errors import BridgeError, MissingExtraError
 from gridmodel.inverter_scale import from_raw
 from hardware_bridges.inverter.sunspec_config import SunSpecConfig
-from hardware_bridges.link_error import BridgeError, DeviceError, LinkError
+from hardware_bridges.link_error import DeviceError, LinkError
 
 try:
     from sunspec2.modbus.client import (  # type: ignore[import-untyped]

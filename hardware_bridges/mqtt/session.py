@@ -17,8 +17,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from gridmodel.errors import MissingExtraError
-from hardware_bridges.link_error import BridgeError, DeviceError, LinkError
+from gridmodel.errors import BridgeError, MissingExtraError
+from hardware_bridges.link_error import DeviceError, LinkError
 from hardware_bridges.mqtt.message import Message, made, message_of
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
 from hardware_bridges.mqtt.payload import decode, encode

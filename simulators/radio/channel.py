@@ -52,6 +52,7 @@ from simulators.radio.reception import (
 from simulators.radio.roster import Roster, faults
 
 Array = NDArray[np.float64]
+_WHY = np.array(OUTCOMES, dtype=object)
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Lora(Federate):
         self._config = config
         self._roster = Roster(config, network, rng)
         key = np.uint64(rng.integers(2**63))
+        self._labels = np.array(self._roster.labels, dtype=object)
         self._rules = Air(
             self._roster.loss_db,
             thresholds_db(config.isolation, config.capture_db),
@@ -298,8 +300,8 @@ class Lora(Federate):
             note = {
                 "fleet": self._roster.fleet_of[wish.radio],
                 "node": self._roster.seat(wish.radio),
-                "at": tuple(self._roster.labels[row] for row in listeners[lost].tolist()),
-                "why": tuple(OUTCOMES[code] for code in outcome[lost].tolist()),
+                "at": tuple(self._labels[listeners[lost]].tolist()),
+                "why": tuple(_WHY[outcome[lost]].tolist()),
             }
             outputs["lost"].append(Message(t_us, "lost", note))
 

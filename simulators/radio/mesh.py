@@ -31,6 +31,7 @@ from simulators.radio.flood_state import (
     COLLIDED,
     COUNTS,
     DEAF,
+    DUPLICATE,
     FIRST,
     ORIGINATED,
     REFUSED,
@@ -258,12 +259,17 @@ class MeshAir(Federate):
         count, totals = self._mesh.counts, self._mesh.totals
         pairs = max(int(count[ORIGINATED]) * (len(self._placement.seats) - 1), 1)
         firsts = max(int(count[FIRST]), 1)
+        copies = max(int(count[[FIRST, DUPLICATE, COLLIDED, DEAF]].sum()), 1)
+        config = self._config
         return (
+            Kpi("range_m", config.range_m(config.modem), f"range of path loss {config.path_loss}"),
             Kpi("sent_count", int(count[SENT]), "packets on the air, relays included"),
             Kpi("relayed_count", int(count[RELAYED]), "of these, relays"),
             Kpi("delivery_pu", float(count[FIRST] / pairs), "of all pairs of frame and radio"),
+            Kpi("collided_pu", float(count[COLLIDED] / copies), "of copies in range"),
+            Kpi("deaf_pu", float(count[DEAF] / copies), "of copies in range"),
             Kpi("latency_s", float(totals[0] / firsts / US_PER_S), "mean, to first receptions"),
-            Kpi("hops", float(totals[1] / firsts), "mean, of first receptions"),
+            Kpi("hop_mean_count", float(totals[1] / firsts), "mean, of first receptions"),
             Kpi("acknowledged_count", int(count[ACKNOWLEDGED]), "frames heard relayed"),
             Kpi("duty_max_pu", float(totals[3]), "worst radio's worst hour, of its limit"),
             Kpi("refused_count", int(count[REFUSED]) + self._too_long, "never sent"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -135,11 +136,14 @@ class Roster:
         n = len(places)
         loss_db = np.zeros((n, n))
         f_mhz = self.listen[0].frequency_mhz if n else 0.0
-        for a in range(n):
-            for b in range(a):
-                d_m = max(network.distance_m(places[a], places[b]), _SAME_HOUSE_M)
-                shadow = self._config.shadowing_db * float(rng.standard_normal())
-                loss_db[a, b] = loss_db[b, a] = self.loss(d_m, f_mhz) + shadow
+        at_m = [network.position_m(place) for place in places]
+        drawn = iter((self._config.shadowing_db * rng.standard_normal(n * (n - 1) // 2)).tolist())
+        for a, (east, north) in enumerate(at_m):
+            row = [
+                self.loss(max(hypot(east - e, north - n), _SAME_HOUSE_M), f_mhz) + next(drawn)
+                for e, n in at_m[:a]
+            ]
+            loss_db[a, :a] = loss_db[:a, a] = row
         return loss_db
 
 

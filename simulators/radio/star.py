@@ -150,9 +150,12 @@ class Star(Federate):
         factors = [device.rate.spreading_factor for device in self._devices.values()]
         shares = [
             Kpi(f"{cause}_pu", count / sent, f"of uplinks: {cause.replace('_', ' ')}")
-            for cause, count in zip(CAUSES, self._fates, strict=True)
+            for cause, count in zip(CAUSES[:DELIVERED], self._fates, strict=False)
         ]
+        reach = self._config.range_m(self._config.modem)
         return (
+            Kpi("range_m", reach, f"range of path loss {self._config.path_loss}, at first"),
+            Kpi("delivery_pu", self._fates[DELIVERED] / sent, "of uplinks"),
             Kpi("sent_count", counts["up_sent"], "uplinks on the air, repeated ones included"),
             *shares,
             Kpi("acknowledged_count", counts["acknowledged"], "confirmed frames acknowledged"),
@@ -160,7 +163,7 @@ class Star(Federate):
             Kpi("downlink_count", counts["down_sent"], "downlinks on the air"),
             Kpi("downlink_pu", counts["down_got"] / downs, "receptions a downlink"),
             Kpi("missed_count", counts["missed"], "windows without a gateway free to send"),
-            Kpi("sf_mean", float(np.mean(factors or [0])), "spreading factor of devices now"),
+            Kpi("sf_mean_bits", float(np.mean(factors or [0])), "mean spreading factor of devices"),
             Kpi("duty_max_pu", max(self._duty_max_pu.values()), "worst radio, of its limit"),
             Kpi("gateway_duty_max_pu", self._duty_max_pu["gateway"], "worst gateway, of its limit"),
             Kpi("refused_count", counts["refused"], "frames never sent: full queue, too long"),

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from gridmodel.errors import Fault
 from gridmodel.settings import Settings, near
-from simulators.radio.path_loss import MODELS, LogDistance, Loss, Masts, loss_of
+from gridmodel.wire.lora import Modem
+from simulators.radio.path_loss import MODELS, LogDistance, Loss, Masts, loss_of, range_m
 
 Array = NDArray[np.float64]
 #: Two radios are never nearer to each other than this. [m]
@@ -44,6 +45,11 @@ class Terrain(Settings):
         loss = self.loss()
         flat = [loss(max(d_m, NEAREST_M), f_mhz) for d_m in distance_m.ravel().tolist()]
         return np.array(flat).reshape(distance_m.shape)
+
+    def range_m(self, modem: Modem) -> float:
+        """Return the distance at which a modem's packet is just demodulated. [m]"""
+        budget_db = modem.tx_power_dbm - modem.sensitivity_dbm(self.noise_figure_db)
+        return range_m(self.loss(), budget_db, modem.frequency_mhz)
 
     def faults(self, where: str) -> list[Fault]:
         """Return what is wrong with the path loss."""

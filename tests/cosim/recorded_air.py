@@ -76,6 +76,11 @@ def lost(t_us: int, fleet: str, node: int, **at: str) -> tuple[Any, ...]:
     )
 
 
+def refused(t_us: int, fleet: str, node: int, frame: bytes, why: str) -> tuple[Any, ...]:
+    data = {"fleet": fleet, "node": node, "why": why, "from_us": None, "frame": frame}
+    return t_us, "air", "refused", data
+
+
 def story() -> list[tuple[Any, ...]]:
     """A report; two that collide; a beacon one node misses; one refused, unheard, unfinished."""
     long, short = UP.airtime_us(16), UP.airtime_us(12)
@@ -90,6 +95,7 @@ def story() -> list[tuple[Any, ...]]:
         heard(2 * S + short, "nodes", b"beacon 00001", (0, -92.75, 24.25), (2, -120.0, -3.0)),
         lost(2 * S + short, "coordinator", 0, nodes_1="deaf"),
         sent(3 * S, "nodes", 2, b"refused by duty.", UP),
+        refused(3 * S, "nodes", 2, b"refused by duty.", "limit"),
         sent(4 * S, "nodes", 1, b"nobody listens..", DEAF_TO_ALL),
         (5 * S, "nodes", "word", {"text": "not a frame"}),
         sent(UNTIL_US - 1000, "nodes", 1, b"cut by the end..", UP),

@@ -23,7 +23,7 @@ from cosim.scenario.build import load
 from gridmodel.errors import InputError
 from gridmodel.wire.lora import Modem
 from tests.conftest import STREET
-from tests.cosim.recorded_air import DOWN, UP, S, heard, lost, sent, trace_in, write_run
+from tests.cosim.recorded_air import DOWN, UP, S, heard, lost, refused, sent, trace_in, write_run
 
 #: Midnight in the scenario's zone, two hours ahead of UTC. [us]
 START_US = 1_464_040_800 * S
@@ -73,6 +73,44 @@ def test_a_packet_that_waited_is_traced_when_it_was_on_the_air(tmp_path):
     assert (packet.start_us, packet.end_us) == (9 * S, end)
 
 
+def test_packets_that_wait_for_each_other_are_told_apart(tmp_path):
+    """Two are asked for at one instant; the radio sends them in turn."""
+    air = UP.airtime_us(3)
+    messages = [sent(0, "nodes", 0, name, UP) for name in (b"one", b"two")]
+    messages += [
+        lost(k * air, "nodes", 0, coordinator_0=why) for k, why in ((1, "deaf"), (2, "weak"))
+    ]
+    first, second = trace_in(tmp_path, messages).packets
+    assert [(p.start_us, p.receptions[0].outcome) for p in (first, second)] == [
+        (0, "deaf"),
+        (air, "weak"),
+    ]
+
+
+def test_a_refused_packet_has_its_reason_and_takes_no_other_s_place(tmp_path):
+    air = UP.airtime_us(3)
+    messages = [
+        sent(0, "nodes", 0, b"abc", UP),
+        refused(0, "nodes", 0, b"abc", "limit"),
+        sent(S, "nodes", 0, b"abc", UP),
+        heard(S + air, "coordinator", b"abc", (0, -90.0, 9.0)),
+        sent(2 * S, "nodes", 0, b"def", UP),
+        sent(2 * S + 5, "nodes", 0, b"ghi", UP),
+        refused(2 * S + 5, "nodes", 0, b"ghi", "busy"),
+        lost(2 * S + air, "nodes", 0, coordinator_0="weak"),
+    ]
+    packets = trace_in(tmp_path, messages).packets
+    assert [(p.fate, p.reason, len(p.receptions)) for p in packets] == [
+        ("refused", "limit", 0),
+        ("sent", "", 1),
+        ("sent", "", 1),
+        ("refused", "busy", 0),
+    ]
+    assert table(trace_in(tmp_path / "again", messages))["reason"].to_pylist() == [
+        "limit", None, None, None, None, "busy",
+    ]  # fmt: skip
+
+
 def test_the_same_bytes_sent_twice_are_two_packets(tmp_path):
     air = UP.airtime_us(3)
     messages: list[Any] = []
@@ -85,28 +123,50 @@ def test_the_same_bytes_sent_twice_are_two_packets(tmp_path):
     assert [[r.rssi_dbm for r in p.receptions] for p in packets] == [[-90.0], [-91.0], [-92.0]]
 
 
-@pytest.fixture(scope="module")
-def stormy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+def storm(out: Path, *changes: str) -> tuple[Path, dict[str, float]]:
     """A minute of the street with an outage, when all nodes speak at once."""
-    overrides = ["events=[{t_h: 0.01, target: grid, kind: outage}]"]
+    overrides = ["events=[{t_h: 0.01, target: grid, kind: outage}]", *changes]
     scenario = load(STREET / "scenario.yaml", overrides)
-    options = RunOptions(tmp_path_factory.mktemp("runs"), until_us=60 * S)
-    result = run(scenario, options, overrides=overrides)
+    result = run(scenario, RunOptions(out, until_us=60 * S), overrides=overrides)
     return result.folder, {name: kpi.value for name, kpi in result.kpis.items()}
 
 
-def test_the_trace_of_a_run_adds_up_to_the_channel_s_own_figures(stormy):
-    folder, kpis = stormy
+@pytest.fixture(scope="module")
+def stormy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    return storm(tmp_path_factory.mktemp("runs"))
+
+
+def adds_up(folder: Path, kpis: dict[str, float]) -> Counter[str]:
+    """Hold a trace against what the channel counted; return its receptions by outcome."""
     trace = read_trace(folder, read_air(folder))
     outcomes = Counter(one.outcome for packet in trace.packets for one in packet.receptions)
-    total = outcomes.total()
+    fates = Counter(packet.fate for packet in trace.packets)
+    assert fates["sent"] + fates["unfinished"] == kpis["lora.sent_count"]
+    assert fates["refused"] == kpis["lora.refused_count"]
+    for name in ("delivery", "collided", "deaf", "weak"):
+        count = outcomes["delivered" if name == "delivery" else name]
+        assert count / outcomes.total() == pytest.approx(kpis[f"lora.{name}_pu"])
+    for packet in trace.packets:
+        assert packet.end_us - packet.start_us == packet.modem.airtime_us(len(packet.frame))
+    return outcomes
+
+
+def test_the_trace_of_a_run_adds_up_to_the_channel_s_own_figures(stormy):
+    outcomes = adds_up(*stormy)
     assert outcomes["collided"] > 0
     assert outcomes["deaf"] > 0
-    assert len(trace.packets) == kpis["lora.sent_count"]
-    for name in ("collided", "deaf", "weak"):
-        assert outcomes[name] / total == pytest.approx(kpis[f"lora.{name}_pu"])
-    assert outcomes["delivered"] / total == pytest.approx(kpis["lora.delivery_pu"])
-    assert {packet.fate for packet in trace.packets} == {"sent"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("federates.lora.listen_before_talk={}", "federates.lora.fading=rayleigh"),
+        ("federates.lora.over_limit=queue", "federates.lora.path_loss=flora_suburban"),
+    ],
+)
+def test_the_trace_adds_up_where_packets_wait(tmp_path, changes):
+    adds_up(*storm(tmp_path, *changes))
 
 
 def test_the_parquet_table_has_units_and_reads_back(tmp_path):

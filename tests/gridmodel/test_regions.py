@@ -20,6 +20,7 @@ S = 1_000_000
         ("EU868", 869.525, 125.0, 0.10, 27.0, 0),
         ("US915", 902.3, 125.0, 1.0, 30.0, 400_000),  # the first of 64 channels
         ("US915", 914.9, 125.0, 1.0, 30.0, 400_000),  # the last
+        ("US915", 915.0, 250.0, 1.0, 24.0, 400_000),
         ("US915", 903.0, 500.0, 1.0, 30.0, 0),  # the first of 8 wide ones
         ("US915", 927.5, 500.0, 1.0, 30.0, 0),  # the last one downwards
         ("AS923", 923.2, 125.0, 1.0, 16.0, 400_000),
@@ -38,7 +39,16 @@ def test_a_channel_has_the_limits_of_its_region(
     [
         ({"region": "EU868", "frequency_mhz": 915.0}, "fits no EU868 sub-band"),
         ({"region": "US915", "frequency_mhz": 868.1}, "fits no US915 sub-band"),
-        ({"region": "US915", "frequency_mhz": 915.0, "bandwidth_khz": 250.0}, "fits no US915"),
+        ({"region": "US915", "frequency_mhz": 927.9, "bandwidth_khz": 250.0}, "fits no US915"),
+        (
+            {
+                "region": "US915",
+                "frequency_mhz": 915.0,
+                "bandwidth_khz": 250.0,
+                "tx_power_dbm": 25.0,
+            },
+            r"above the 24 dBm \(conducted\)",
+        ),
         ({"region": "AS923", "frequency_mhz": 928.0}, "fits no AS923 sub-band"),
         (
             {"tx_power_dbm": 14.5},
@@ -138,6 +148,19 @@ def test_no_limit_is_exceeded_in_any_sliding_window(wanted, patient, region):
     else:
         assert most_us(by_channel[0] + by_channel[1], HOUR_US) <= 0.01 * HOUR_US  # one sub-band
         assert most_us(by_channel[2], HOUR_US) <= 0.001 * HOUR_US
+
+
+def test_dwell_time_is_counted_by_channel_and_leaves_with_its_window():
+    modem = Modem(region="US915", frequency_mhz=902.3)
+    other = Modem(region="US915", frequency_mhz=902.5)
+    account = AirtimeAccount()
+    account.book(0, modem, 300_000)
+    assert account.earliest_us(S, modem, 100_000) == S
+    assert account.earliest_us(S, modem, 100_001) == 20 * S + 1 - 100_001
+    assert account.earliest_us(S, other, 400_000) == S
+    assert account.used_pu(S, modem) == 0.75
+    assert account.used_pu(20 * S + 200_000, modem) == 0.25
+    assert account.used_pu(S, other) == 0.0
 
 
 def test_a_token_bucket_that_starts_full_would_break_the_law_and_the_ledger_does_not():

@@ -291,6 +291,20 @@ def test_a_device_that_comes_back_gets_the_newest_set_point():
             assert (fresh.p_set_kw, inverter.fault) == (-2.0, "")
 
 
+def test_a_device_that_has_forgotten_its_set_point_is_told_again():
+    with driven() as (server, inverter):
+        inverter.set_power(1.0)
+        server.close()
+        with pytest.raises(LinkError):
+            inverter.read()
+        fresh = EmulatedSunSpecDevice(5.0, 13.5)
+        fresh.set(TRUTH)
+        with SunSpecServer(fresh, port=server.port):
+            threading.Event().wait(0.01)
+            inverter.read()
+            assert fresh.p_set_kw == 1.0
+
+
 def test_a_peer_that_dies_in_the_middle_of_an_answer_is_a_lost_link():
     def half_an_answer(connection, _):
         connection.recv(12)

@@ -51,7 +51,7 @@ def test_a_whole_file_is_read_with_its_bodies(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [  # a fault: what is written instead, its line, what is said
-        ("node: house_03", "nodee: house_03", 2, "Did you mean 'node'?"),
+        ("address: 3", "address: 3\nowners: x", 5, "Did you mean 'owner'?"),
         ("controller: edge_node", "controller: edgenode", 3, "Did you mean 'edge_node'?"),
         ("report_period_s: 30", "report_period_s: 0", 5, "settings.report_period_s: 0 was given"),
         ("body: emulated, chip: mcp3208", "body: emulatd", 7, "Did you mean"),

@@ -41,6 +41,23 @@ class Welded:
     close = open
 
 
+class Logged:
+    """A relay that remembers how it was moved."""
+
+    def __init__(self):
+        self.moves = []
+
+    def open(self):
+        self.moves.append(False)
+
+    def close(self):
+        self.moves.append(True)
+
+    @property
+    def closed(self):
+        return not self.moves or self.moves[-1]
+
+
 def settings(broker, **more) -> MqttConfig:
     return MqttConfig(port=broker.port, **{"connect_s": 20.0, "timeout_s": 10.0, **more})
 
@@ -56,7 +73,11 @@ def both_ends(broker, safe=None, **more):
     )
     hardware = Hardware(
         meters={"supply": SimulatedMeter(terminal, "supply")},
-        relays={"heater": SimulatedRelay(terminal, "heater"), "welded": Welded()},
+        relays={
+            "heater": SimulatedRelay(terminal, "heater"),
+            "welded": Welded(),
+            "logged": Logged(),
+        },
         inverter=SimulatedInverter(terminal),
         radio=SimulatedRadio(terminal, Modem()),
         safe=safe or {},
@@ -195,8 +216,8 @@ def test_a_command_that_missed_the_broker_is_sent_when_the_device_is_back(broker
 
 
 def test_a_command_that_grew_too_old_is_dropped(broker):
-    with both_ends(broker, valid_s=1) as (session, device, terminal):
-        relay = fresh(MqttRelay(session, "heater"), device)
+    with both_ends(broker, valid_s=1) as (session, device, _):
+        relay = fresh(MqttRelay(session, "logged"), device)
         broker.kill()
         assert until(lambda: not session.connected)
         relay.open()
@@ -204,9 +225,20 @@ def test_a_command_that_grew_too_old_is_dropped(broker):
         broker.start()
         assert until(lambda: session.connected and device.session.connected)
         assert until(lambda: session.peer_online)
-        relay.port.command({"closed": True})  # answered: what went before it has arrived
+        relay.close()  # answered: what went before it has arrived
         assert relay.port.fault == ""
-        assert terminal.relays["heater"] is True
+        assert device.hardware.relays["logged"].moves == [True]
+
+
+def test_a_state_that_the_broker_kept_counts_as_old_until_the_device_speaks(broker):
+    with both_ends(broker) as (session, device, _):
+        early = MqttRelay(session, "heater")
+        device.publish()  # once, so that nothing is under way after it
+        assert until(lambda: not early.port.stale)
+        late = MqttRelay(session, "heater")
+        assert late.closed is True
+        assert late.port.stale
+        assert until(lambda: device.publish() or not late.port.stale)
 
 
 def test_relays_go_to_safety_when_the_controller_is_gone(broker):

@@ -88,6 +88,21 @@ def test_the_short_spreading_factors_of_no_matrix_are_isolated():
     assert not meet(6, 6, 0.0, isolation="croce")
 
 
+@pytest.mark.parametrize("needed", [0, 5, 6, 8])
+def test_a_receiver_needs_as_many_preamble_symbols_as_set(needed):
+    fleets = {
+        "nodes": RadiosConfig(at=("a", "b"), listen=ELSEWHERE),
+        "ear": RadiosConfig(at=("e",)),
+    }
+    spare_us = (8 - needed) * 1024  # of the second packet's preamble
+    heard = []
+    for late_us in (spare_us, spare_us + 1):
+        air = Air({"a": 0.0, "b": 20.0, "e": 10.0}, fleets, sync_symbols_count=needed)
+        air.send(0, 0, A).send(Modem().airtime_us(20) - late_us, 1, B).until(S)
+        heard.append(B in [one.frame for one in air.heard])
+    assert heard == [True, False]
+
+
 # pure ALOHA
 
 

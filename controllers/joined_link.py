@@ -1,0 +1,98 @@
+"""Joined link: a provisioned node's end of its cell, with the calls that make ends meet.
+
+It has the methods of `controllers.cell_link.CellLink`, and keys of its own instead of keys
+that a simulation makes from its seed. After a boot it obeys a peer only once both have met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from gridmodel.errors import FrameError
+from gridmodel.ports import ReceivedFrame
+from gridmodel.units import microseconds
+from gridmodel.wire.frames import FrameKind
+from gridmodel.wire.link import Link
+from gridmodel.wire.seal import Opened
+
+#: Between two calls to a peer that has not answered. [s]
+CALL_S = 10.0
+
+
+class JoinedLink:
+    """Seals and opens by provisioned keys.
+
+    Parameters
+    ----------
+    link : Link
+        Keys and counters.
+    calls : iterable of int
+        Peers that it calls until they have met; others call it.
+    """
+
+    #: Its counters have a store of their own.
+    reserved = 0
+
+    def __init__(self, link: Link, calls: Iterable[int]) -> None:
+        self._link = link
+        self._calls = tuple(calls)
+        self._answers: list[bytes] = []
+        self._call_us = 0
+        self._fresh = link.snapshot()
+        self.counter = 0
+
+    @property
+    def refused_count(self) -> int:
+        """Frames that failed a check."""
+        return self._link.refused_count
+
+    def boot(self, now_us: int, reserved: int = 0) -> None:
+        """Know nobody any more."""
+        refused = self._link.refused_count
+        self._link.restore(self._fresh)
+        self._link.refused_count = refused
+        self._answers.clear()
+        self._call_us = now_us
+
+    def seal(self, kind: FrameKind, destination: int, values: Mapping[str, float]) -> bytes:
+        """Return a sealed frame."""
+        frame = self._link.seal(kind, destination, values)
+        self.counter = self._link.counter
+        return frame
+
+    def open(self, frames: Iterable[ReceivedFrame]) -> list[Opened]:
+        """Return the frames for this node that pass every check; joins are answered here."""
+        opened = []
+        for frame in frames:
+            with suppress(FrameError):  # the link counts what it refuses
+                found, answer = self._link.open(frame.t_us, frame.data)
+                if answer is not None:
+                    self._answers.append(answer)
+                if found.kind != FrameKind.JOIN:
+                    opened.append(found)
+        return opened
+
+    def answers(self, now_us: int) -> list[bytes]:
+        """Return frames to send now so that ends meet."""
+        frames, self._answers = self._answers, []
+        lonely = [peer for peer in self._calls if not self._link.met(peer)]
+        if lonely and now_us >= self._call_us:
+            self._call_us = now_us + microseconds(CALL_S)
+            frames += [self._link.join(peer) for peer in lonely]
+        return frames
+
+    def wake_us(self) -> int:
+        """Return when it wants to call again; 0 if all have met. [us]"""
+        return self._call_us if any(not self._link.met(peer) for peer in self._calls) else 0
+
+    def snapshot(self) -> Any:
+        """Return what was heard, and what waits."""
+        return self._link.snapshot(), tuple(self._answers), self._call_us, self.counter
+
+    def restore(self, state: Any) -> None:
+        """Take over a state that `snapshot` gave."""
+        link, answers, self._call_us, self.counter = state
+        self._link.restore(link)
+        self._answers = list(answers)

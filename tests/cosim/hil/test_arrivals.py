@@ -1,0 +1,78 @@
+"""Arrivals: a run again from what came."""
+
+from __future__ import annotations
+
+import pytest
+
+from cosim.hil.arrivals import ArrivalWriter, RecordedNode
+from cosim.hil.statistics import LineStatistics, percentiles
+from cosim.node.messages import Answer
+from gridmodel.errors import RunError
+from tests.cosim.hil.lines import ask
+
+FIRST = Answer(1, 10, {"normal": False}, ((b"\x01\x02", 41217),), 20, 3, (), 0.1, {"a_count": 2})
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "arrivals" / "nodes.house_03.jsonl"
+    writer = ArrivalWriter(path)
+    writer.write(ask(1, 10), [FIRST], "", (0.0, 0.1))
+    writer.write(ask(2, 20), [], "", (0.2, 0.3))
+    writer.write(ask(3, 30), [], "the other end is gone", (0.4, 0.5))
+    writer.close(LineStatistics(asked=3, late=1, lost=True, round_trips_ms=[1.5]))
+    return path
+
+
+def test_what_came_comes_again(path):
+    node = RecordedNode(path)
+    assert node.ask(ask(1, 10)) == [FIRST]
+    assert node.ask(ask(2, 20)) == []
+    assert not node.gone
+    node.ask(ask(3, 30))
+    assert node.gone == "the other end is gone"
+
+
+def test_the_figures_are_those_of_the_recorded_run(path):
+    figures = {kpi.name: kpi.value for kpi in RecordedNode(path).kpis()}
+    assert (figures["asked_count"], figures["late_answer_count"]) == (3, 1)
+    assert figures["round_trip_max_ms"] == 1.5
+
+
+def test_a_question_that_was_not_asked_then_ends_the_run(path):
+    node = RecordedNode(path)
+    with pytest.raises(RunError, match="the scenario has changed since"):
+        node.ask(ask(1, 11))
+
+
+def test_where_the_record_ends_the_node_is_gone(path):
+    node = RecordedNode(path)
+    for number in (1, 2, 3):
+        node.ask(ask(number, 10 * number))
+    assert node.ask(ask(4, 40)) == ()
+    assert node.gone == "the record ends here"
+
+
+def test_a_replay_can_be_saved_and_goes_on_from_there(path):
+    node, other = RecordedNode(path), RecordedNode(path)
+    node.ask(ask(1, 10))
+    other.restore(node.snapshot())
+    assert other.ask(ask(2, 20)) == []
+
+
+def test_a_record_cut_in_mid_line_is_used_up_to_there(path):
+    text = path.read_text()
+    path.write_text(text[: text.index('"t_us":20') + 5])
+    node = RecordedNode(path)
+    assert node.ask(ask(1, 10)) == [FIRST]
+    assert node.ask(ask(2, 20)) == ()
+
+
+def test_missing_arrivals_are_named(tmp_path):
+    with pytest.raises(RunError, match=r"nodes\.house_04"):
+        RecordedNode(tmp_path / "nodes.house_04.jsonl")
+
+
+def test_percentiles_of_nothing_are_zero():
+    assert percentiles([]) == (0.0, 0.0, 0.0)
+    assert percentiles([1.0, 2.0, 3.0])[0::2] == (2.0, 3.0)

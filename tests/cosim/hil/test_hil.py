@@ -1,0 +1,159 @@
+"""Runs with nodes in processes of their own, over the street's blackout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cosim.cli.arguments import scenario_path
+from cosim.hil.hil import compared, differing, hil, inside, replay
+from cosim.hil.live_node import LiveNode
+from cosim.hil.wish import wishes
+from cosim.run import RunOptions
+from gridmodel.errors import RunError, ScenarioError
+
+pytest.importorskip("gpiozero")
+SCARCITY = scenario_path("street_island/scarcity")
+#: The grid fails at 36 s, the coordinator orders from 37 s on.
+UNTIL_US = 50_000_000
+BOTH = wishes(["nodes.house_03=emulated", "coordinator.house_02=emulated-udp"])
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """The same minute with both nodes inside, and with both outside."""
+    options = RunOptions(tmp_path_factory.mktemp("runs"), UNTIL_US)
+    return inside(SCARCITY, BOTH, options), hil(SCARCITY, BOTH, options)
+
+
+def test_every_decision_is_the_same_inside_and_outside(outcomes):
+    one, other = outcomes
+    assert other.result.code == one.result.code
+    for name, found in compared(one, other).items():
+        assert found.equal, (name, found.first)
+        assert found.same > 4
+
+
+def test_every_recorded_byte_is_the_same_inside_and_outside(outcomes):
+    one, other = outcomes
+    assert differing(one.result.folder, other.result.folder) == ()
+
+
+def test_a_run_with_nodes_outside_runs_again_from_its_arrivals_to_the_byte(outcomes, tmp_path):
+    again = replay(outcomes[1].result.folder, tmp_path)
+    assert again.differs == ()
+    assert again.lines["nodes.house_03"].asked > 5
+    assert (again.result.folder / "arrivals" / "nodes.house_03.jsonl").exists()
+    assert replay(again.result.folder, tmp_path).differs == ()  # a replay can be replayed
+
+
+def test_a_run_with_all_nodes_inside_has_nothing_to_replay(outcomes, tmp_path):
+    with pytest.raises(RunError, match="had no nodes outside"):
+        replay(outcomes[0].result.folder, tmp_path)
+
+
+def test_the_run_says_how_well_the_line_worked(outcomes):
+    run = json.loads((outcomes[1].result.folder / "run.json").read_text())
+    kpis = {name: kpi["value"] for name, kpi in run["kpis"].items()}
+    assert kpis["nodes.late_answer_count"] == kpis["nodes.node_lost_count"] == 0
+    assert 0.0 < kpis["nodes.round_trip_p50_ms"] <= kpis["nodes.round_trip_max_ms"]
+    assert (
+        kpis["coordinator.order_count"] == outcomes[0].result.kpis["coordinator.order_count"].value
+    )
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The minute with a node whose process is killed at 40 s."""
+    ask = LiveNode.ask
+    patch = pytest.MonkeyPatch()
+
+    def deadly(self, question):
+        if question.t_us >= 40_000_000 and not self.gone:
+            place = next(p for p in sessions[-1].places.values() if p.node is self)
+            place.process.kill()
+            place.process.wait()
+        return ask(self, question)
+
+    from cosim.hil import hil as module
+
+    sessions: list = []
+
+    class Noted(module.Session):
+        def __init__(self, *args, **named) -> None:
+            super().__init__(*args, **named)
+            sessions.append(self)
+
+    patch.setattr(module, "Session", Noted)
+    patch.setattr(LiveNode, "ask", deadly)
+    outcome = hil(SCARCITY, BOTH[:1], RunOptions(tmp_path_factory.mktemp("runs"), 70_000_000))
+    patch.undo()
+    return outcome
+
+
+def test_a_node_that_is_killed_is_named_and_the_run_goes_on(killed):
+    assert killed.result.reason != "failed"
+    assert killed.result.t_us == 70_000_000
+    (warning,) = [w for w in killed.scenario.warnings if "node outside died" in w]
+    assert "nodes.house_03" in warning
+    assert "code -9" in warning
+    page = (killed.result.folder / "report.html").read_text()
+    assert "nodes.house_03: the node outside died at t = 6" in page
+    assert killed.result.kpis["nodes.node_lost_count"].value == 1
+
+
+def test_a_node_that_is_killed_leaves_its_contacts_and_is_silent(killed, outcomes):
+    trace = killed.traces["nodes.house_03"]
+    whole = outcomes[0].traces["nodes.house_03"]
+    last_us = max(decision.t_us for decision in trace)
+    assert 36_000_000 <= last_us < 40_000_000
+    assert list(trace) == [d for d in whole if d.t_us <= last_us]
+    state = killed.scenario.federation["nodes"].federate
+    assert state._terminals[2].relays == {"critical": False, "normal": False, "deferrable": False}
+
+
+def test_a_run_with_a_death_in_it_is_replayed_to_the_byte(killed, tmp_path):
+    assert replay(killed.result.folder, tmp_path).differs == ()
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ("house_3=emulated", "Did you mean 'house_03'?"),
+        ("house_02=emulated", "Say which: nodes.house_02, coordinator.house_02"),
+    ],
+)
+def test_a_wish_that_finds_none_or_several_is_refused(wish, words, tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        hil(SCARCITY, wishes([wish]), RunOptions(tmp_path, UNTIL_US))
+    assert words in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_node_that_cannot_start_is_told_with_its_last_words(tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        hil(SCARCITY, BOTH[:1], RunOptions(tmp_path, UNTIL_US), bodies={"radio": "none"})
+    text = str(caught.value)
+    assert "nodes.house_03" in text
+    assert "there is no bridge 'radio.none'" in text
+
+
+def test_the_command_prints_one_json_object(tmp_path):
+    command = [
+        sys.executable, "-m", "cosim", "hil", "street_island/scarcity", "--until", "10s", "--json",
+        "--node", "nodes.house_03=emulated", "--out", str(tmp_path), "--check",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert said["decisions_equal"] == {"nodes.house_03": True}
+    assert said["nodes"]["nodes.house_03"]["late_answer_count"] == 0
+
+
+def test_a_run_without_nodes_outside_asks_for_one():
+    command = [sys.executable, "-m", "cosim", "hil", "street_island/scarcity"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--node house_03=emulated" in done.stderr
