@@ -30,6 +30,7 @@ def application() -> typer.Typer:
         helics_federate,
         hil,
         imports,
+        keys,
         mosaik_sim,
         partition,
         replay,
@@ -50,6 +51,7 @@ def application() -> typer.Typer:
         compare,
         hil,
         imports,
+        keys,
         helics_federate,
         mosaik_sim,
     ):

@@ -14,6 +14,7 @@ from cosim.node.clock import NodeClock
 from cosim.node.config import BodyBlock, NodeConfig, RelayBlock, ports_of
 from cosim.node.held_radio import HeldRadio
 from cosim.node.messages import Ask, Start
+from cosim.node.provision import link_in
 from cosim.node.runner import NodeRunner
 from gridmodel.control import Terminal
 from gridmodel.errors import FeedertwinError
@@ -109,6 +110,7 @@ def bare(config: NodeConfig) -> Node:
     seat = NodeSeat(
         config.owner, terminal, tuple(config.meters), config.address, config.peers, config.modem,
         config.seed, _network(config), config.cell,
+        link_in(Path(config.keys), config.address, config.cell) if config.keys else None,
     )  # fmt: skip
     clock = NodeClock(None if config.clock == "stepped" else 1.0)
     return Node(config, clock, Bench(seat, config.scale, clock.now_us))

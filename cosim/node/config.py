@@ -55,6 +55,9 @@ class NodeConfig(Settings):
     cell: Annotated[int, Ge(0)] = Field(0, description="its radio cell")
     peers: tuple[str, ...] = Field((), description="nodes of the cell, by address from 1")
     seed: Annotated[int, Ge(0)] = Field(0, description="from which the cell's keys are made")
+    keys: str | None = Field(
+        None, description="folder made by `feedertwin keys`; simulated keys if left out"
+    )
     network: str | None = Field(
         None, description="network file, for a coordinator; relative to this one"
     )
@@ -144,7 +147,7 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
     folder = path.resolve().parent
     absolute = {
         key: str(folder / value)
-        for key in ("network", "persist")
+        for key in ("keys", "network", "persist")
         if (value := getattr(config, key)) is not None
     }
     return config.model_copy(update=absolute)
