@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
 from gridmodel.metering import Codes, MeterScale
 from hardware_bridges.link_error import DeviceError, LinkError
 from hardware_bridges.meter.config import ADS1115_HALF_SWINGS_V
-from hardware_bridges.meter.pace import NoPace, Pace
+from hardware_bridges.meter.pace import NoPace, Pace, pairs_of
 
 #: Registers.
 CONVERSION, CONFIGURATION = 0, 1
@@ -114,12 +112,5 @@ class Ads1115:
 
     def window(self, pairs: int) -> Codes:
         """Return so many pairs of codes, shape (2, pairs): voltage, then current."""
-        found: list[int] = []
-        self._pace.start()
-        for k in range(pairs):
-            t_us = k * self._period_us
-            self._pace.until(t_us)
-            found.append(self.read(self._v_channel))
-            self._pace.until(t_us + self._skew_us)
-            found.append(self.read(self._i_channel))
-        return np.array(found, dtype=np.int64).reshape(pairs, 2).T
+        channels = self._v_channel, self._i_channel
+        return pairs_of(self.read, channels, pairs, self._pace, (self._period_us, self._skew_us))

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+import numpy as np
+
+from gridmodel.metering import Codes
 
 
 class Pace(Protocol):
@@ -55,3 +60,37 @@ class WallPace:
             time.sleep((ahead_ns - self.SPIN_NS) / 1e9)
         while time.perf_counter_ns() < due_ns:
             pass
+
+
+def pairs_of(
+    read: Callable[[int], int],
+    channels: tuple[int, int],
+    pairs: int,
+    pace: Pace,
+    spacing_us: tuple[float, float],
+) -> Codes:
+    """Return so many pairs of codes, shape (2, pairs).
+
+    Parameters
+    ----------
+    read : callable
+        Takes one sample of a channel.
+    channels : tuple of int
+        Voltage, then current.
+    pairs : int
+        How many.
+    pace : Pace
+        Waits for the instants.
+    spacing_us : tuple of float
+        From pair to pair, and from voltage to current. [us]
+    """
+    found: list[int] = []
+    voltage, current = channels
+    period_us, skew_us = spacing_us
+    pace.start()
+    for k in range(pairs):
+        pace.until(k * period_us)
+        found.append(read(voltage))
+        pace.until(k * period_us + skew_us)
+        found.append(read(current))
+    return np.array(found, dtype=np.int64).reshape(pairs, 2).T
