@@ -2,6 +2,7 @@
 # make test    install and run all tests (make check: the fast ones, with lint and types)
 # make bench   install and run the benchmarks (rivals in the same run)
 # make picture draw the README's picture anew
+# make wire    write the radio frames' code and tables anew from their schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MADE_FROM := pyproject.toml constraints.txt
 
-.PHONY: demo install test check lint bench picture faults extract clean
+.PHONY: demo install broker test check lint bench picture faults wire extract clean
 
 demo: install
 	$(BIN)/feedertwin run scenarios/street_island/scenario.yaml
@@ -29,7 +30,10 @@ $(VENV)/.installed-bench: $(MADE_FROM) $(VENV)/.installed
 	$(PIP) -e '.[test,bench]'
 	touch $@
 
-test: $(VENV)/.installed-test
+broker:
+	@sh scripts/install_mosquitto.sh || echo "no Mosquitto: tests of the mqtt bodies are skipped"
+
+test: $(VENV)/.installed-test broker
 	$(BIN)/pytest
 
 check: lint
@@ -50,6 +54,9 @@ picture: install
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python scripts/fault_table.py
+
+wire: $(VENV)/.installed-test
+	$(BIN)/python scripts/generate_wire.py
 
 extract: install
 	$(PIP) -e '.[simbench]'

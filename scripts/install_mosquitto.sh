@@ -13,7 +13,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
-    as_root="sudo"
+    as_root="sudo -n"
 fi
 $as_root apt-get update
 $as_root apt-get install --yes --no-install-recommends mosquitto
