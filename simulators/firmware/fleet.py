@@ -34,6 +34,7 @@ from gridmodel.ports import InverterState, ReceivedFrame
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
 from gridmodel.wire.frames import EVERYONE
+from gridmodel.wire.lora import Modem
 from gridmodel.wire.seal import OVERHEAD_BYTES, peek
 from simulators.firmware.board import NEVER_US, Boards
 from simulators.firmware.config import Crash, FirmwareConfig, Hang, ports_of
@@ -102,6 +103,12 @@ class Firmware(Federate):
             )
             for name in at
             if name not in network.consumer
+        ]
+        cells = range(-(-len(network.consumers) // config.cells.size))
+        faults += [
+            Fault(context.name, "modem", f"cell {cell}: {problem}")
+            for cell in cells
+            if (problem := _illegal(config.cells.tuned(config.modem, cell)))
         ]
         if faults:
             raise ScenarioError("firmware cannot be built", faults)
@@ -350,6 +357,15 @@ def _together(by_program: Sequence[tuple[Kpi, ...]]) -> tuple[Kpi, ...]:
             kpi = Kpi(kpi.name, value, kpi.about)
         found[kpi.name] = kpi
     return tuple(found.values())
+
+
+def _illegal(modem: Modem) -> str:
+    """Return why a modem may not send as it is set, if so."""
+    try:
+        modem.rule()
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _meters(config: FirmwareConfig) -> tuple[str, ...]:

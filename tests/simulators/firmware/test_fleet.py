@@ -610,3 +610,11 @@ def test_taking_a_snapshot_disturbs_nothing(street):
         sent += go(watched, t * S, (t + 20) * S)
         watched.snapshot()
     assert same_bytes(sent, go(alone, 0, 300 * S))
+
+
+def test_a_modem_that_may_not_send_as_it_is_set_is_a_fault(street):
+    with pytest.raises(ScenarioError) as told:
+        Nodes(street, modem=Modem(tx_power_dbm=27.0), at=("nobody",))
+    text = str(told.value)
+    assert "cell 0: 27 dBm" in text
+    assert "no customer 'nobody'" in text
