@@ -120,6 +120,8 @@ CLAIMS = (
           lambda rows: rows[1]["fleet_ms"], most=1.0, form="{:.2f}"),
     Claim("inverters", "times EPRI's OpenDER in a Python loop, the less of both",
           lambda rows: min(row["ratio"] for row in rows), least=100),
+    Claim("node", "step of a node's controller [us]",
+          lambda rows: rows[0]["us"], most=20, form="{:.1f}"),
     Claim("batch", "sweep in small batches: times power-grid-model's best method, least of six",
           lambda rows: min(row["ratio"] for row in rows[:6]), least=10, form="{:.1f}"),
     Claim("batch", "the same of 1,000 buses in one large batch, the less of two",

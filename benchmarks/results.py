@@ -22,6 +22,8 @@ SECTIONS = {
     "partitions": "test_partitions.py::test_partitions",
     "neighbourhood": "test_neighbourhood.py::test_neighbourhood",
     "inverters": "test_inverters.py::test_inverters",
+    "node": "test_node.py::test_node",
+    "pace": "test_node.py::test_pace",
     "batch": "test_power_flow.py::test_batch",
     "year": "test_power_flow.py::test_year",
     "opendss": "test_power_flow.py::test_opendss",

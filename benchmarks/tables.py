@@ -67,6 +67,16 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("theirs_us", "OpenDER, one of 200 [us]", "{:,.0f}"),
         ("ratio", "feedertwin is times that", "{:,.0f}"),
     ),
+    "node": (
+        ("what", "a house's edge node", "{}"),
+        ("us", "processor time [us]", "{:,.1f}"),
+    ),
+    "pace": (
+        ("what", "real time", "{}"),
+        ("median_ms", "late, median [ms]", "{:.2f}"),
+        ("p99_ms", "late, p99 [ms]", "{:.2f}"),
+        ("max_ms", "late, most [ms]", "{:.2f}"),
+    ),
     "batch": (
         ("network", "network", "{}"),
         ("batches", "batches", "{}"),
