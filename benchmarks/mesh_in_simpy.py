@@ -138,15 +138,10 @@ class Flood:
 
     def _receive(self, r: int, message: int, hops: int, snr_db: int, origin: int) -> None:
         node = self.nodes[r]
-        waits = next((p for p in node.queue if p[0] == message), None)
-        if message in node.expecting:
-            del node.expecting[message]
-            if waits:
-                node.queue.remove(waits)
-        for other in node.expecting:
-            node.expecting[other] += self.rules.airtime_us
+        self._acknowledge(node, message)
         if origin == r:
             return
+        waits = next((p for p in node.queue if p[0] == message), None)
         known = node.seen.get(message, -1)
         node.seen[message] = max(known, hops)
         relay = [message, hops - 1, snr_db, origin]
@@ -162,6 +157,13 @@ class Flood:
                 self._enqueue(r, relay)
         elif waits:
             node.queue.remove(waits)
+
+    def _acknowledge(self, node: Node, message: int) -> None:
+        if message in node.expecting:
+            del node.expecting[message]
+            node.queue = [p for p in node.queue if p[0] != message]
+        for other in node.expecting:
+            node.expecting[other] += self.rules.airtime_us
 
     def _enqueue(self, k: int, packet: list[Any]) -> None:
         node = self.nodes[k]

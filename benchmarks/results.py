@@ -22,6 +22,8 @@ SECTIONS = {
     "partitions": "test_partitions.py::test_partitions",
     "neighbourhood": "test_neighbourhood.py::test_neighbourhood",
     "inverters": "test_inverters.py::test_inverters",
+    "uplink": "test_radio.py::test_uplink",
+    "mesh": "test_radio.py::test_mesh",
     "node": "test_node.py::test_node",
     "pace": "test_node.py::test_pace",
     "batch": "test_power_flow.py::test_batch",

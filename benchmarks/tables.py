@@ -67,6 +67,22 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("theirs_us", "OpenDER, one of 200 [us]", "{:,.0f}"),
         ("ratio", "feedertwin is times that", "{:,.0f}"),
     ),
+    "uplink": (
+        ("cell", "uplinks", "{}"),
+        ("ours_per_s", "study [packets/s]", "{:,.0f}"),
+        ("theirs_per_s", "SimPy [packets/s]", "{:,.0f}"),
+        ("ratio", "study is times that", "{:,.0f}"),
+        ("ours_pu", "delivered [pu]", "{:.3f}"),
+        ("theirs_pu", "by SimPy [pu]", "{:.3f}"),
+    ),
+    "mesh": (
+        ("mesh", "mesh", "{}"),
+        ("ours_per_s", "flood [packets/s]", "{:,.0f}"),
+        ("theirs_per_s", "SimPy [packets/s]", "{:,.0f}"),
+        ("ratio", "flood is times that", "{:,.0f}"),
+        ("ours_pu", "delivered [pu]", "{:.3f}"),
+        ("theirs_pu", "by SimPy [pu]", "{:.3f}"),
+    ),
     "node": (
         ("what", "a house's edge node", "{}"),
         ("us", "processor time [us]", "{:,.1f}"),

@@ -154,7 +154,7 @@ def _show(
         print_table("", columns, rows)
         _show_orders(outcome)
         for warning in outcome.scenario.warnings:
-            if "node outside" in warning:
+            if warning.split(":")[0] in outcome.lines:
                 err.print(f"[bold yellow]warning[/] {escape(warning)}", soft_wrap=True)
     show(result, as_json, quiet)
     for name, found in promise.items():

@@ -26,7 +26,12 @@ class ArrivalWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO | None = None  # until there is something to write
+        self._file: TextIO | None = None
+
+    def begin(self) -> None:
+        """Open the file."""
+        self._path.parent.mkdir(exist_ok=True)
+        self._file = self._path.open("w", encoding="utf-8", buffering=1)
 
     def write(
         self, ask: Ask, answers: Sequence[Answer], gone: str, wall_s: tuple[float, float]
@@ -42,14 +47,11 @@ class ArrivalWriter:
     def close(self, statistics: LineStatistics) -> None:
         """End the file with the line's statistics."""
         self._write(json.dumps({"statistics": asdict(statistics)}))
-        assert self._file is not None
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, text: str) -> None:
-        if self._file is None:
-            self._path.parent.mkdir(exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8", buffering=1)
-        if not self._file.closed:
+        if self._file is not None and not self._file.closed:
             self._file.write(text + "\n")
 
 

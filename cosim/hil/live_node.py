@@ -33,16 +33,23 @@ class LiveNode:
         as time stands still meanwhile. [s]
     died : callable
         Told why and when the node died.
+    ended : callable
+        Tells whether its process is known to have ended.
     """
 
     def __init__(
-        self, name: str, deadline_s: float | None, died: Callable[[str, str, int], None]
+        self,
+        name: str,
+        deadline_s: float | None,
+        died: Callable[[str, str, int], None],
+        ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = name
         self.gone = ""
         self.statistics = LineStatistics()
         self._deadline_s = deadline_s
         self._died = died
+        self._ended = ended
         self._line: Line | None = None
         self._writer: ArrivalWriter | None = None
         self._asked_s: dict[int, float] = {}
@@ -67,9 +74,12 @@ class LiveNode:
                 raise BorderError(f"node '{self.name}' ended at once: {word.why}")
             if isinstance(word, Hello):
                 self._check(word)
+                writer.begin()
                 self._writer = writer
                 self._last_heard_s = time.monotonic()
                 return word
+            if self._ended():
+                raise BorderError(f"node '{self.name}' ended before it answered")
         raise BorderError(
             f"node '{self.name}' did not answer within {wait_s:g} s. Is it started, and is the address right?"
         )
@@ -118,6 +128,8 @@ class LiveNode:
             left_s = begin_s + wait_s - now_s
             if self._deadline_s is None and now_s - repeat_s >= REPEAT_S:
                 self.statistics.repeated += 1
+                if self._ended():
+                    raise BorderError("its process has ended")
                 line.send(encode(ask))
                 repeat_s = now_s
             data = line.receive(min(max(left_s, 0.0), REPEAT_S))
@@ -136,6 +148,8 @@ class LiveNode:
         if self._deadline_s is None:
             raise BorderError(f"it did not answer within {SILENCE_S:g} s")
         self.statistics.late += 1
+        if self._ended():
+            raise BorderError("its process has ended")
         silent_s = time.monotonic() - self._last_heard_s
         if silent_s > SILENCE_S:
             raise BorderError(f"nothing was heard of it for {silent_s:.1f} s")

@@ -62,6 +62,7 @@ def _data(name: str, place: Place, block: Mapping[str, Any], chosen: Bodies) -> 
     return {
         "feedertwin_node": 1,
         "node": name,
+        "customer": seat.terminal.name,
         "controller": place.controller,
         "settings": place.settings,
         "owner": seat.owner,

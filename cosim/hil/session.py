@@ -108,7 +108,7 @@ class Session:
         if self._replay is not None:
             node = RecordedNode(file_of(self._replay, name))
         else:
-            node = LiveNode(name, self._deadline_s, self._died)
+            node = LiveNode(name, self._deadline_s, self._died, lambda: self._ended(name))
         self.places[name] = Place(seat, controller, settings, wish, node)
         program = OutsideProgram(seat, node, twin.settings, twin.kpis)
         return TracedProgram(program, seat.terminal, trace)
@@ -135,6 +135,19 @@ class Session:
                 faults.append(Fault("--node", wish.name, "is the name of several nodes.", advice))
         if faults:
             raise ScenarioError("nodes outside cannot be told", faults)
+        for name, place in self.places.items():
+            sampling = scenario.resolved["federates"][place.seat.owner]["meter"]["sampling"]
+            if place.wish.ours and "meter" not in self._bodies and sampling != "sampled":
+                self._warn(
+                    f"{name}: its meters stay simulated, as emulated ones do not read rounded truth. "
+                    f"Try --set federates.{place.seat.owner}.meter.sampling=sampled."
+                )
+
+    def _warn(self, text: str) -> None:
+        """Add to what the report says of the run."""
+        assert self._scenario is not None
+        if isinstance(self._scenario.warnings, list):
+            self._scenario.warnings.append(text)
 
     def begin(self, folder: Path) -> None:
         """Start and greet the nodes of a run.
@@ -210,18 +223,21 @@ class Session:
         said = " | ".join(log.strip().splitlines()[-3:])
         return f"Its process {state}; it said: {said or 'nothing'}"
 
+    def _ended(self, name: str) -> bool:
+        """Return whether a node that we started is known to have ended."""
+        process = self.places[name].process
+        return process is not None and process.poll() is not None
+
     def _died(self, name: str, why: str, t_us: int) -> None:
         """Note the death of a node where the report shows it."""
         place = self.places[name]
         if place.process is not None:
             children.end([place.process])
             why += f"; its process ended with code {place.process.returncode}"
-        warnings = getattr(self._scenario, "warnings", None)
-        if isinstance(warnings, list):
-            warnings.append(
-                f"{name}: the node outside died at t = {t_us / 1e6:.6f} s ({why}). Its contacts stay "
-                "as it left them, and its radio is silent."
-            )
+        self._warn(
+            f"{name}: the node outside died at t = {t_us / 1e6:.6f} s ({why}). Its contacts stay "
+            "as it left them, and its radio is silent."
+        )
 
     def end(self, t_us: int) -> None:
         """End all nodes, whatever state they are in."""

@@ -104,7 +104,7 @@ class Node:
 def bare(config: NodeConfig) -> Node:
     """Return a node without its ports: seat, clock and bench."""
     terminal = Terminal(
-        config.node,
+        config.customer or config.node,
         inverter=InverterState(0.0, 0.0, 0.0, 0.0) if config.inverter is not None else None,
     )
     seat = NodeSeat(

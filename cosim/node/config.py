@@ -46,6 +46,9 @@ class NodeConfig(Settings):
 
     feedertwin_node: Literal[1] = Field(description="version of this format")
     node: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the node's name")
+    customer: str | None = Field(
+        None, description="whose house it is in, as the network has it; its name if left out"
+    )
     controller: str = Field(description="registered name of the controller it runs")
     settings: Mapping[str, Any] = Field({}, description="the controller's own settings")
     owner: str = Field("nodes", description="fleet it belongs to in the scenario")
@@ -79,7 +82,7 @@ class NodeConfig(Settings):
         None, description="address of the simulation around it; none on real hardware alone"
     )
     sample_s: Annotated[float, Gt(0.0)] = Field(
-        0.2, description="time between two looks at the meters, without a simulation"
+        1.0, description="time between two looks at the meters, without a simulation"
     )
     guard_s: Annotated[float, Gt(0.0)] = Field(
         5.0,

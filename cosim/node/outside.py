@@ -148,6 +148,5 @@ def refused_snapshot(node: str) -> RunError:
     """Return why a live node cannot be saved."""
     return RunError(
         f"node '{node}' runs outside and keeps its state there, so the run cannot be saved or "
-        "forked. Let it end, then run it again from its arrivals: feedertwin hil --replay RUN; "
-        "such a run has snapshots."
+        "forked. Let it end, then run it again from its arrivals: feedertwin hil --replay RUN."
     )

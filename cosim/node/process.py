@@ -56,6 +56,9 @@ class NodeProcess:
                 self._asked(self._line)
         except BorderError as error:
             self._why = self._why or str(error)
+        except Exception as error:
+            self._why = f"it failed: {type(error).__name__}: {error}"
+            raise
         finally:
             contacts = self._node.make_safe()
             if self._line is not None:

@@ -86,6 +86,8 @@ class Sx126xChip:
         self.nreset = Strap(self._reset)
         #: Transfers while BUSY, commands refused, frames not heard.
         self.ignored_count = self.refused_count = self.missed_count = 0
+        #: It may have begun to listen so much after a frame did. [us]
+        self.slack_us = _SLACK_US
         self._now_us = clock()
         self._bench_us = 0.0
         self._running = False
@@ -324,7 +326,8 @@ class Sx126xChip:
         if self._listening:
             windows.append((self._rx_since_us, self._now_us))
         return any(
-            begin <= start_us + _SLACK_US and end_us - _SLACK_US <= end for begin, end in windows
+            begin <= start_us + self.slack_us and end_us - self.slack_us <= end
+            for begin, end in windows
         )
 
     def _take(self, frame: bytes, packet: Packet, found: Irq, crc_ok: bool) -> None:

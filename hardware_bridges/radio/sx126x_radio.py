@@ -162,6 +162,17 @@ class Sx126xRadio:
             self._chip.standby()
             self._chip.sleep()
 
+    def found(self) -> str:
+        """Return what a self-test finds: the chip's mode, its errors, and how it is set."""
+        with self._lock:
+            mode, errors = self._chip.status().mode, self._chip.device_errors()
+        modem = self._modem
+        text = (
+            f"chip in mode {Mode(mode).name}, {modem.frequency_mhz:g} MHz, SF{modem.spreading_factor}/"
+            f"{modem.bandwidth_khz:g} kHz, {modem.tx_power_dbm:g} dBm"
+        )
+        return f"{text}; errors {errors:#06x} (20: crystal, 40: PLL)" if errors else text
+
     def snapshot(self) -> Any:
         """Return ledger, busy time and frames waiting; the chip itself is hardware."""
         with self._lock:

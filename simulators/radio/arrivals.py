@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from gridmodel.wire.duty_cycle import HOUR_US
@@ -53,13 +54,17 @@ def poisson_us(
     gap_us : ndarray of int
         Shape (nodes,): least time from start to start; a packet drawn sooner waits. [us]
     """
-    mean = window_us / period_us
-    columns = int(mean + 5.0 * sqrt(mean)) + 4
-    at_us = rng.exponential(period_us, (nodes, columns)).cumsum(axis=1)
-    while float(at_us[:, -1].min()) < window_us:
-        more = rng.exponential(period_us, (nodes, columns)).cumsum(axis=1)
-        at_us = np.hstack([at_us, at_us[:, -1:] + more])
-    return _spread(at_us, window_us, gap_us)
+    # All nodes together are one Poisson process whose packets fall to nodes at random: its
+    # instants come in order, and only those that had to wait are to be put elsewhere.
+    mean = nodes * window_us / period_us
+    at_us = np.zeros(0)
+    while not len(at_us) or at_us[-1] < window_us:
+        more = rng.exponential(period_us / nodes, int(mean + 5.0 * sqrt(mean)) + 4).cumsum()
+        at_us = np.concatenate([at_us, more + (at_us[-1] if len(at_us) else 0.0)])
+    start_us = at_us.astype(np.int64)
+    node = rng.integers(nodes, size=len(start_us))
+    _postpone(start_us, node, gap_us)
+    return _sorted(start_us, node, nodes, window_us)
 
 
 def periodic_us(
@@ -90,8 +95,23 @@ def _spread(at_us: Floats, window_us: int, gap_us: Ints) -> tuple[Ints, Ints]:
         # start[k] = max(at[k], start[k - 1] + gap), for all nodes at once
         least = np.arange(at_us.shape[1], dtype=np.int64) * gap_us[:, None]
         start_us = np.maximum.accumulate(start_us - least, axis=1) + least
-    # One whole number bears instant and node: it sorts several times faster than indices.
-    bits = max(len(start_us) - 1, 1).bit_length()
-    keys = (start_us << bits) | np.arange(len(start_us))[:, None]
-    keys = np.sort(keys[start_us < window_us])
+    node = np.broadcast_to(np.arange(len(start_us))[:, None], start_us.shape)
+    return _sorted(start_us.ravel(), node.ravel(), len(start_us), window_us)
+
+
+@njit(cache=True)
+def _postpone(start_us: Ints, node: Ints, gap_us: Ints) -> None:
+    """Let packets wait that would start too soon after their node's last one."""
+    free_us = np.zeros(len(gap_us), dtype=np.int64)
+    for k in range(len(start_us)):
+        start_us[k] = max(start_us[k], free_us[node[k]])
+        free_us[node[k]] = start_us[k] + gap_us[node[k]]
+
+
+def _sorted(start_us: Ints, node: Ints, nodes: int, window_us: int) -> tuple[Ints, Ints]:
+    """Return the packets that start in the window, in order."""
+    # One whole number bears instant and node: it sorts several times faster than indices,
+    # and what is almost in order in almost no time.
+    bits = max(nodes - 1, 1).bit_length()
+    keys = np.sort(((start_us << bits) | node)[start_us < window_us], kind="stable")
     return keys >> bits, keys & ((1 << bits) - 1)

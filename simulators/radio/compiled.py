@@ -18,3 +18,5 @@ _Compiler = Callable[..., Callable[..., Any]]
 outer: _Compiler = partial(njit, cache=True, _nrt=False)
 #: For code that only compiled code calls: it lacks what Python would call it by.
 inner: _Compiler = partial(outer, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+#: The same, put into its one caller: what it is handed would take longer than what it does.
+inlaid: _Compiler = partial(inner, forceinline=True)

@@ -13,7 +13,7 @@ window, where a radio's own reading ends.
 
 from __future__ import annotations
 
-from simulators.radio.compiled import inner, outer
+from simulators.radio.compiled import inlaid, inner, outer
 from simulators.radio.contention import clear, enqueue, find, note_heard, patience_us, take, wait
 from simulators.radio.event_heap import NEVER, plan
 from simulators.radio.flood_state import (
@@ -78,7 +78,7 @@ def run(ether, mesh, rng, starts, until_us, out):  # type: ignore[no-untyped-def
     return heap.when_us[heap.order[0]]
 
 
-@inner
+@inlaid
 def _originate(ether, mesh, rng, start):  # type: ignore[no-untyped-def]
     """Take over a packet of a node's own."""
     t_us, node, number, length, hops, reliable = start
@@ -134,7 +134,7 @@ def _plan_repeat(mesh, node):  # type: ignore[no-untyped-def]
         plan(mesh.heap, event, next_us)
 
 
-@inner
+@inlaid
 def _repeat(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
     """Send again what nobody was heard to relay."""
     for k in range(PENDING):
@@ -156,7 +156,7 @@ def _repeat(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
     _plan_repeat(mesh, node)
 
 
-@inner
+@inlaid
 def _try(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
     """Send as the timer is over, unless the channel is busy or the law forbids it."""
     while mesh.node[node].waiting > 0:
@@ -179,9 +179,9 @@ def _try(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
         mesh.counts[REFUSED] += 1
 
 
-@inner
+@inlaid
 def _busy(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
-    """Return whether a node detects a packet on the air."""
+    """Return whether a node detects a packet on the air, rightly or not."""
     for k in range(mesh.log_len[0]):
         if (
             mesh.log[k].end_us > t_us
@@ -189,10 +189,10 @@ def _busy(ether, mesh, rng, node, t_us):  # type: ignore[no-untyped-def]
             and ether.level_dbm[mesh.log[k].node, node] >= ether.floor_dbm
         ):
             return ether.miss_pu == 0.0 or rng.random() >= ether.miss_pu
-    return False
+    return ether.false_alarm_pu > 0.0 and rng.random() < ether.false_alarm_pu
 
 
-@inner
+@inlaid
 def _may(ether, mesh, node, t_us, airtime_us):  # type: ignore[no-untyped-def]
     """Book airtime against a node's duty; return whether there was enough left."""
     now = t_us // MINUTE_US
@@ -208,7 +208,7 @@ def _may(ether, mesh, node, t_us, airtime_us):  # type: ignore[no-untyped-def]
     return True
 
 
-@inner
+@inlaid
 def _begin(mesh, node, number, hops, t_us, airtime_us):  # type: ignore[no-untyped-def]
     """Put a packet on the air."""
     mesh.node[node].sending = number
@@ -230,7 +230,7 @@ def _begin(mesh, node, number, hops, t_us, airtime_us):  # type: ignore[no-untyp
     plan(mesh.heap, node, t_us + airtime_us)
 
 
-@inner
+@inlaid
 def _end(ether, mesh, rng, node, t_us, out):  # type: ignore[no-untyped-def]
     """End a packet: judge it at everyone who can hear its sender."""
     start_us = mesh.node[node].since_us
@@ -263,7 +263,7 @@ def _end(ether, mesh, rng, node, t_us, out):  # type: ignore[no-untyped-def]
     wait(ether, mesh, rng, node, t_us)
 
 
-@inner
+@inlaid
 def _fate(  # type: ignore[no-untyped-def]  # noqa: PLR0913  tables cost more than numbers
     level_dbm, log, flights, node, receiver, start_us, guarded_us, end_us, capture_db
 ):
@@ -282,7 +282,7 @@ def _fate(  # type: ignore[no-untyped-def]  # noqa: PLR0913  tables cost more th
     return fate
 
 
-@inner
+@inlaid
 def _forget(nodes, log, log_len, t_us):  # type: ignore[no-untyped-def]
     """Drop transmissions that can overlap nothing that is still in the air."""
     oldest_us = t_us
@@ -297,7 +297,7 @@ def _forget(nodes, log, log_len, t_us):  # type: ignore[no-untyped-def]
     log_len[0] = kept
 
 
-@inner
+@inlaid
 def _receive(  # type: ignore[no-untyped-def]  # noqa: PLR0913  the pieces of one reception
     ether, mesh, rng, sender, receiver, number, hops, t_us, out
 ):
@@ -328,7 +328,7 @@ def _receive(  # type: ignore[no-untyped-def]  # noqa: PLR0913  the pieces of on
         wait(ether, mesh, rng, receiver, t_us)
 
 
-@inner
+@inlaid
 def _again(  # type: ignore[no-untyped-def]
     ether, mesh, receiver, number, hops, snr_db, better
 ):
@@ -346,7 +346,7 @@ def _again(  # type: ignore[no-untyped-def]
         mesh.counts[CANCELLED] += 1
 
 
-@inner
+@inlaid
 def _acknowledge(mesh, node, number, airtime_us):  # type: ignore[no-untyped-def]
     """Take a relay of one's own packet for an acknowledgement."""
     for k in range(PENDING):
@@ -359,7 +359,7 @@ def _acknowledge(mesh, node, number, airtime_us):  # type: ignore[no-untyped-def
     _put_off(mesh, node, airtime_us)
 
 
-@inner
+@inlaid
 def _tell(out, t_us, number, sender, receiver):  # type: ignore[no-untyped-def]
     """Record a first reception, if there is room for any."""
     k = out.size[0]

@@ -79,6 +79,7 @@ class Ether(NamedTuple):
     slot_us: int
     sense_us: int
     miss_pu: float
+    false_alarm_pu: float
     budget_us: int
 
 
@@ -121,10 +122,14 @@ def ether(
     noise_figure_db: float,
     capture_db: float,
     routers: NDArray[np.bool_],
-    miss_pu: float,
+    errors_pu: tuple[float, float],
     duty_pu: float,
 ) -> Ether:
-    """Return the ether of nodes that hear each other with ``level_dbm``, shape (n, n). [dBm]"""
+    """Return the ether of nodes that hear each other with ``level_dbm``, shape (n, n). [dBm]
+
+    ``errors_pu`` are the chances that a detection misses a packet, and finds one that is not
+    there.
+    """
     noise_dbm = modem.noise_dbm(noise_figure_db)
     floor_dbm = noise_dbm + SNR_FLOOR_DB[modem.spreading_factor]
     hears = level_dbm >= floor_dbm
@@ -137,7 +142,7 @@ def ether(
     airtimes = np.array([modem.airtime_us(size) for size in range(256)], dtype=np.int64)
     return Ether(
         level_dbm, noise_dbm, floor_dbm, capture_db, first, near, routers, airtimes, round(free),
-        slot_us, round(2.5 * modem.symbol_us), miss_pu, int(duty_pu * HOUR_US),
+        slot_us, round(2.5 * modem.symbol_us), *errors_pu, int(duty_pu * HOUR_US),
     )  # fmt: skip
 
 

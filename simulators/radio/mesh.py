@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -61,7 +61,9 @@ _NO_STARTS: Ints = np.zeros((0, 6), dtype=np.int64)
 class MeshConfig(Terrain):
     """Air and rules of a mesh."""
 
-    modem: Modem = Field(LONG_FAST, description="what every radio sends and listens with")
+    modem: Modem = Field(
+        LONG_FAST, description="of every radio; SF11, 250 kHz, 869.525 MHz if all of it is left out"
+    )
     hop_limit: Annotated[int, Ge(0), Le(7)] = Field(3, description="relays from origin to end")
     reliable: bool = Field(True, description="an origin repeats what it hears nobody relay")
     header_bytes: Annotated[int, Ge(0), Le(255)] = Field(16, description="ahead of each frame")
@@ -70,6 +72,9 @@ class MeshConfig(Terrain):
     )
     miss_pu: Annotated[float, Ge(0.0), Le(1.0)] = Field(
         0.0, description="chance that a node does not detect a packet before it sends"
+    )
+    false_alarm_pu: Annotated[float, Ge(0.0), Lt(1.0)] = Field(
+        0.0, description="chance that it detects one that is not there, and waits"
     )
 
 
@@ -198,6 +203,7 @@ class MeshAir(Federate):
         self._ether = _ether(config, loss_db, routers)
         self._packet_us = config.modem.rule().packet_us
         self._mesh = silent(len(fleet_of))
+        self._out = heard(4 * len(fleet_of))  # room for the calls of one step
         self._rng = rng
         self._frames: dict[int, bytes] = {}
         self._number = 0
@@ -240,19 +246,29 @@ class MeshAir(Federate):
         outputs: dict[str, Any] = {f"to_{name}": [] for name in self._placement.rows}
         next_us = t_us
         while next_us <= t_us:
-            out = heard(4 * len(self._placement.seats))
-            next_us = run(self._ether, self._mesh, self._rng, _NO_STARTS, t_us, out)
-            self._deliver(out, outputs)
+            self._out.size[0] = 0
+            next_us = run(self._ether, self._mesh, self._rng, _NO_STARTS, t_us, self._out)
+            if self._out.size[0]:
+                self._deliver(self._out, outputs)
         starts = [self._start(t_us, message) for message in inputs.messages["transmit"]]
         rows = [row for row in starts if row is not None]
         if rows:
             next_us = run(
-                self._ether, self._mesh, self._rng, np.array(rows, dtype=np.int64), t_us, heard(0)
+                self._ether, self._mesh, self._rng, np.array(rows, dtype=np.int64), t_us, self._out
             )
         if t_us >= self._next_report_us:
             self._report(outputs)
             self._next_report_us = t_us - t_us % self._report_us + self._report_us
         return outputs, min(self._next_report_us, int(next_us) if next_us < NEVER else NEVER)
+
+    def state(self) -> Mapping[str, Any]:
+        """Return who waits and who sends, and all counts, for people."""
+        nodes = self._mesh.node
+        return {
+            "waiting": nodes["waiting"].tolist(),
+            "sending": np.flatnonzero(nodes["sending"] >= 0).tolist(),
+            **dict(zip(COUNTS, self._mesh.counts.tolist(), strict=True)),
+        }
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return delivery, latency, hops and duty."""
@@ -345,7 +361,7 @@ def _ether(config: MeshConfig, loss_db: Array, routers: NDArray[np.bool_]) -> Et
     modem = config.modem
     return ether(
         modem.tx_power_dbm - loss_db, modem, config.noise_figure_db, config.capture_db, routers,
-        config.miss_pu, modem.rule().duty_pu,
+        (config.miss_pu, config.false_alarm_pu), modem.rule().duty_pu,
     )  # fmt: skip
 
 

@@ -13,8 +13,7 @@ payload by data rate, several copies of an unconfirmed uplink, a server's delay.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -31,10 +30,11 @@ from simulators.radio.adr import HISTORY, SF_MOST, Rate, adapted, after_silence
 from simulators.radio.collisions import CAUSES, DELIVERED
 from simulators.radio.isolation import thresholds_db
 from simulators.radio.placement import Placement, faults_of_placement
-from simulators.radio.star_air import Ears, Flight, StarAir
+from simulators.radio.star_air import Ears, Flight, StarAir, earliest_us
 from simulators.radio.star_config import StarConfig as StarConfig
 from simulators.radio.star_config import StarRadios as StarRadios
 from simulators.radio.star_device import Device
+from simulators.radio.star_figures import StarFigures
 
 #: Symbols of a preamble a device waits for in an empty window.
 _WINDOW_SYMBOLS = 12.25
@@ -51,8 +51,8 @@ class Star(Federate):
     needs_network = True
     first_us = 0
     dynamic = (
-        "_air", "_devices", "_accounts", "_events", "_number", "_rng", "_counts", "_fates",
-        "_duty_max_pu", "_airtime_us", "_last", "_next_report_us",
+        "_air", "_devices", "_accounts", "_events", "_number", "_rng", "_figures",
+        "_next_report_us",
     )  # fmt: skip
 
     def __init__(
@@ -84,11 +84,7 @@ class Star(Federate):
         self._events: list[tuple[int, int, str, Any]] = []
         self._number = 0
         self._rng = rng
-        self._counts: Counter[str] = Counter()
-        self._fates = [0] * len(CAUSES)
-        self._duty_max_pu = {"device": 0.0, "gateway": 0.0}
-        self._airtime_us = 0
-        self._last = (0, 0, 0)
+        self._figures = StarFigures()
         self._report_us = round(config.report_s * US_PER_S)
         self._next_report_us = 0
         self._handlers: dict[str, Callable[[int, Any, dict[str, Any]], None]] = {
@@ -139,35 +135,28 @@ class Star(Federate):
         for message in inputs.messages["transmit"]:
             self._take(t_us, message, outputs)
         if t_us >= self._next_report_us:
-            self._report(outputs)
+            outputs.update(self._figures.window(self._report_us))
             self._next_report_us = t_us - t_us % self._report_us + self._report_us
         return outputs, min([self._next_report_us, *(event[0] for event in self._events[:1])])
 
+    def state(self) -> Mapping[str, Any]:
+        """Return what waits, each device's rate, what comes next, and all counts, for people."""
+        return {
+            "waiting": [len(device.waiting) for device in self._devices.values()],
+            "for_devices": [len(device.down) for device in self._devices.values()],
+            "rates": [
+                [device.rate.spreading_factor, device.rate.power_dbm]
+                for device in self._devices.values()
+            ],
+            "next": [[t_us, kind] for t_us, _, kind, _ in sorted(self._events)[:5]],
+            **self._figures.counts,
+        }
+
     def kpis(self) -> tuple[Kpi, ...]:
         """Return figures of uplinks, downlinks, rates and duty."""
-        counts, sent = self._counts, max(sum(self._fates), 1)
-        downs = max(counts["down_sent"], 1)
-        factors = [device.rate.spreading_factor for device in self._devices.values()]
-        shares = [
-            Kpi(f"{cause}_pu", count / sent, f"of uplinks: {cause.replace('_', ' ')}")
-            for cause, count in zip(CAUSES[:DELIVERED], self._fates, strict=False)
-        ]
-        reach = self._config.range_m(self._config.modem)
-        return (
-            Kpi("range_m", reach, f"range of path loss {self._config.path_loss}, at first"),
-            Kpi("delivery_pu", self._fates[DELIVERED] / sent, "of uplinks"),
-            Kpi("sent_count", counts["up_sent"], "uplinks on the air, repeated ones included"),
-            *shares,
-            Kpi("acknowledged_count", counts["acknowledged"], "confirmed frames acknowledged"),
-            Kpi("failed_count", counts["failed"], "confirmed frames given up"),
-            Kpi("downlink_count", counts["down_sent"], "downlinks on the air"),
-            Kpi("downlink_pu", counts["down_got"] / downs, "receptions a downlink"),
-            Kpi("missed_count", counts["missed"], "windows without a gateway free to send"),
-            Kpi("sf_mean_bits", float(np.mean(factors or [0])), "mean spreading factor of devices"),
-            Kpi("duty_max_pu", max(self._duty_max_pu.values()), "worst radio, of its limit"),
-            Kpi("gateway_duty_max_pu", self._duty_max_pu["gateway"], "worst gateway, of its limit"),
-            Kpi("refused_count", counts["refused"], "frames never sent: full queue, too long"),
-        )
+        reach_m = self._config.range_m(self._config.modem)
+        about = f"range of path loss {self._config.path_loss}, with what devices start with"
+        return (Kpi("range_m", reach_m, about), *self._figures.kpis(self._devices.values()))
 
     # frames from nodes
 
@@ -180,7 +169,7 @@ class Star(Federate):
             return
         device = self._devices[row]
         if len(device.waiting) >= self._config.queue:
-            self._counts["refused"] += 1
+            self._figures.counts["refused"] += 1
             return
         device.waiting.append(data["frame"])
         self._start(t_us, row, outputs)
@@ -190,7 +179,7 @@ class Star(Federate):
         try:
             to = peek(frame)[1]
         except FrameError:
-            self._counts["refused"] += 1
+            self._figures.counts["refused"] += 1
             return
         cell = self._placement.seats[row].cell
         at_once = []
@@ -203,7 +192,7 @@ class Star(Federate):
                 continue
             if len(device.down) >= self._config.queue:  # the oldest is worth the least
                 device.down.popleft()
-                self._counts["refused"] += 1
+                self._figures.counts["refused"] += 1
             device.down.append(frame)
         if at_once:
             self._cast(t_us, (self._site[row], tuple(at_once), frame), outputs)
@@ -223,9 +212,9 @@ class Star(Federate):
         channel = config.channels_mhz[int(self._rng.integers(len(config.channels_mhz)))]
         modem = config.tuned(device.rate, channel)
         size = len(device.waiting[0]) + config.header_bytes
-        begin_us = self._earliest_us(device.account, t_us, modem, size)
+        begin_us = earliest_us(device.account, t_us, modem, size)
         if begin_us is None:
-            self._counts["refused"] += 1
+            self._figures.counts["refused"] += 1
             device.next_frame()
             self._start(t_us, row, outputs)
         elif begin_us > t_us:
@@ -233,7 +222,6 @@ class Star(Federate):
         else:
             flight = self._fly(t_us, row, device.account, modem, size, "device")
             device.tries += 1
-            self._counts["up_sent"] += 1
             self._plan(flight.end_us, "up", (row, flight))
 
     def _up(self, t_us: int, what: tuple[int, Flight], outputs: dict[str, Any]) -> None:
@@ -243,7 +231,7 @@ class Star(Federate):
         fates = {site: self._air.fate(flight, site, True, self._ears) for site in self._accounts}
         self._air.forget(t_us)
         furthest = max(fates.values())
-        self._fates[furthest] += 1
+        self._figures.fates[furthest] += 1
         device.owed = False
         if furthest == DELIVERED:
             heard = [site for site, fate in fates.items() if fate == DELIVERED]
@@ -301,7 +289,7 @@ class Star(Federate):
             self._plan(t_us + wait_us, "send", row)
             return
         if device.confirmed:
-            self._counts["acknowledged" if device.answered else "failed"] += 1
+            self._figures.counts["acknowledged" if device.answered else "failed"] += 1
         device.next_frame()
         self._start(t_us, row, outputs)
 
@@ -316,7 +304,7 @@ class Star(Federate):
     def _second(self, t_us: int, row: int, outputs: dict[str, Any]) -> None:
         """Answer in the second window."""
         if not self._answer(t_us, self._devices[row], self._config.rx2):
-            self._counts["missed"] += 1
+            self._figures.counts["missed"] += 1
 
     def _answer(self, t_us: int, device: Device, modem: Modem) -> bool:
         """Send a device what the server has for it; return whether a gateway could."""
@@ -325,7 +313,7 @@ class Star(Federate):
         frame = device.down[0] if device.down else b""
         size = config.header_bytes + len(frame) + config.command_bytes * bool(device.command)
         account = self._accounts[site]
-        if self._air.sending(site, t_us) or t_us != self._earliest_us(account, t_us, modem, size):
+        if self._air.sending(site, t_us) or t_us != earliest_us(account, t_us, modem, size):
             return False
         if device.down:
             device.down.popleft()
@@ -345,9 +333,9 @@ class Star(Federate):
         modem = self._config.rx2.model_copy(update=update)
         size = self._config.header_bytes + len(frame)
         free_us = max([t_us, *(f.end_us for f in self._air.flights if f.sender == site)])
-        begin_us = self._earliest_us(self._accounts[site], free_us, modem, size)
+        begin_us = earliest_us(self._accounts[site], free_us, modem, size)
         if begin_us is None:
-            self._counts["refused"] += 1
+            self._figures.counts["refused"] += 1
         elif begin_us > t_us:
             self._plan(begin_us, "cast", what)
         else:
@@ -366,7 +354,7 @@ class Star(Federate):
             if self._air.fate(flight, row, False, self._ears) != DELIVERED:
                 continue
             device = self._devices[row]
-            self._counts["down_got"] += 1
+            self._figures.counts["down_got"] += 1
             device.unanswered = 0
             device.answered |= owed
             if command is not None:
@@ -401,29 +389,9 @@ class Star(Federate):
         airtime_us = flight.end_us - t_us
         account.book(t_us, modem, airtime_us)
         used_pu = account.used_pu(flight.end_us, modem)
-        self._duty_max_pu[who] = max(self._duty_max_pu[who], used_pu)
-        self._airtime_us += airtime_us
-        self._counts["down_sent"] += who == "gateway"
+        self._figures.book(who, airtime_us, used_pu)
         return flight
-
-    @staticmethod
-    def _earliest_us(account: AirtimeAccount, t_us: int, modem: Modem, size: int) -> int | None:
-        """Return when a packet may go; None if it never may. [us]"""
-        try:
-            return account.earliest_us(t_us, modem, modem.airtime_us(size))
-        except ValueError:
-            return None
 
     def _plan(self, t_us: int, kind: str, what: Any) -> None:
         self._number += 1
         heapq.heappush(self._events, (t_us, self._number, kind, what))
-
-    def _report(self, outputs: dict[str, Any]) -> None:
-        """Close a window of figures."""
-        got = self._fates[DELIVERED] + self._counts["down_got"]
-        lost = sum(self._fates) - self._fates[DELIVERED]
-        now = (got, lost, self._airtime_us)
-        outputs["delivered_count"] = now[0] - self._last[0]
-        outputs["lost_count"] = now[1] - self._last[1]
-        outputs["utilisation_pu"] = (now[2] - self._last[2]) / self._report_us
-        self._last = now

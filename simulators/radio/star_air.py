@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.wire.duty_cycle import AirtimeAccount
 from gridmodel.wire.lora import Modem
 from simulators.radio.collisions import COLLIDED, DEAF, DELIVERED, NO_DEMODULATOR, WEAK
 from simulators.radio.isolation import SF_MIN
@@ -103,3 +104,11 @@ class StarAir:
 def _one_channel(a: Modem, b: Modem) -> bool:
     apart_khz = abs(a.frequency_mhz - b.frequency_mhz) * 1e3
     return a.bandwidth_khz == b.bandwidth_khz and apart_khz < a.bandwidth_khz / 2
+
+
+def earliest_us(account: AirtimeAccount, t_us: int, modem: Modem, size: int) -> int | None:
+    """Return when a packet of some bytes may go; None if it never may. [us]"""
+    try:
+        return account.earliest_us(t_us, modem, modem.airtime_us(size))
+    except ValueError:
+        return None

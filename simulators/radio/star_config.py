@@ -38,7 +38,8 @@ class StarConfig(Terrain):
     fleets: Mapping[str, StarRadios] = Field(description="radios, by name of their federate")
     cells: CellPlan = Field(CellPlan(), description="how customers share addresses")
     modem: Modem = Field(
-        Modem(spreading_factor=12), description="what devices start with; its power is the most"
+        Modem(spreading_factor=12),
+        description="what devices start with, SF12 if left out; its power is the most",
     )
     channels_mhz: tuple[float, ...] = Field(
         (868.1, 868.3, 868.5), min_length=1, description="drawn for each uplink"

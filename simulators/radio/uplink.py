@@ -24,12 +24,15 @@ from gridmodel.units import US_PER_S
 from gridmodel.wire.lora import Modem
 from simulators.radio.arrivals import periodic_us, poisson_us, spacing_us
 from simulators.radio.collisions import CAUSES, DELIVERED, Busy, Packets, judge
+from simulators.radio.energy import EnergyConfig
 from simulators.radio.isolation import MATRICES, SF_MIN, thresholds_db
 from simulators.radio.terrain import NEAREST_M, Terrain
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 _SF = range(SF_MIN, 13)
+#: Places of nodes that the mean at a count is taken over, at least.
+_LEAST_PLACES = 300
 
 
 class UplinkConfig(Terrain):
@@ -115,6 +118,21 @@ class Uplink:
         """Part of all packets by what became of them. [pu]"""
         shares = self.causes.sum(axis=0) / max(int(self.sent.sum()), 1)
         return dict(zip(CAUSES, shares.tolist(), strict=True))
+
+    def energy_kwh(self, radio: EnergyConfig, power_dbm: float) -> Array:
+        """Return what each node's radio used in the window, shape (nodes,). [kWh]
+
+        It sends with a power [dBm], and idles as ``radio`` says the rest of the time.
+
+        Raises
+        ------
+        ValueError
+            If the chip cannot send with that power.
+        """
+        sending_h = self.airtime_us / US_PER_S / 3600.0
+        idle_h = self.window_s / 3600.0 - sending_h
+        charge_mah = sending_h * radio.sending_ma(power_dbm) + idle_h * radio.idle_ma
+        return np.asarray(charge_mah * radio.supply_v / 1e6, dtype=np.float64)
 
     @property
     def delivery_by_sf_pu(self) -> dict[int, float]:
@@ -241,7 +259,8 @@ def capacity(
     window_s : float
         How long each trial sends; it must hold several periods. [s]
     seeds : int
-        Trials whose mean is taken at each count.
+        Trials whose mean is taken at each count; more while nodes are few, as delivery then
+        hangs on where they happen to stand.
     most_nodes : int
         Where the search ends.
     seed : int
@@ -255,7 +274,8 @@ def capacity(
     tried: dict[int, float] = {}
 
     def holds(nodes: int) -> bool:
-        found = [study(config, nodes, window_s, seed + k).causes.sum(axis=0) for k in range(seeds)]
+        trials = max(seeds, -(-_LEAST_PLACES // nodes))
+        found = [study(config, nodes, window_s, seed + k).causes.sum(axis=0) for k in range(trials)]
         total = np.sum(found, axis=0)
         tried[nodes] = float(total[DELIVERED] / max(int(total.sum()), 1))
         return tried[nodes] >= target_pu

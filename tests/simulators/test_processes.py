@@ -190,5 +190,7 @@ def test_with_replay_a_restored_process_goes_on_as_the_first_did():
     rest = live(other, 20 * S, ARRIVING[4:], half + 1, f_hz=50.4)
     assert same_bytes(begun + rest, whole)
     assert len(whole) == 8
-    # and the first was not touched by the other
+    # the first was not touched by the other, and can itself go back
+    assert same_bytes(live(first, 20 * S, ARRIVING[4:], half + 1, f_hz=50.4), rest)
+    first.restore(state)
     assert same_bytes(live(first, 20 * S, ARRIVING[4:], half + 1, f_hz=50.4), rest)

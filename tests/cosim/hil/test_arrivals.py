@@ -17,6 +17,7 @@ FIRST = Answer(1, 10, {"normal": False}, ((b"\x01\x02", 41217),), 20, 3, (), 0.1
 def path(tmp_path):
     path = tmp_path / "arrivals" / "nodes.house_03.jsonl"
     writer = ArrivalWriter(path)
+    writer.begin()
     writer.write(ask(1, 10), [FIRST], "", (0.0, 0.1))
     writer.write(ask(2, 20), [], "", (0.2, 0.3))
     writer.write(ask(3, 30), [], "the other end is gone", (0.4, 0.5))

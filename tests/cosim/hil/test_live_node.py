@@ -165,3 +165,11 @@ def test_the_end_is_told_and_the_record_closed(bench):
     assert live.line.sent[-1].kind == "end"
     assert live.line.closed
     assert '"statistics"' in live.path.read_text().splitlines()[-1]
+
+
+def test_a_node_whose_process_has_ended_is_not_waited_for(bench, monkeypatch):
+    monkeypatch.setattr(live_node, "REPEAT_S", 0.0)
+    live = bench(lambda word: [])
+    live.node._ended = lambda: True
+    assert live.node.ask(ask(1)) == []
+    assert "process has ended" in live.node.gone

@@ -8,6 +8,7 @@ import pytest
 
 from cosim.node.config import ports_of, read_config
 from gridmodel.errors import ScenarioError
+from tests.conftest import ROOT
 
 WHOLE = """\
 feedertwin_node: 1
@@ -87,3 +88,10 @@ def test_a_stepped_clock_needs_a_simulation(tmp_path):
 def test_a_setting_can_be_changed_from_outside(tmp_path):
     config = read_config(written(tmp_path), ("relays.normal.pin=13",))
     assert config.relays["normal"].own == {"pin": 13}
+
+
+def test_the_file_of_the_how_to_describes_a_node():
+    config = read_config(ROOT / "docs" / "how-to" / "house_3.yaml")
+    assert {block.body for _, _, block in ports_of(config).values()} == {"pi"}
+    assert config.relays["critical"].safe == "closed"
+    assert config.persist == "/var/lib/feedertwin/house_03"

@@ -122,6 +122,16 @@ def test_it_ends_when_its_simulation_dies(start):
     assert node.child.wait(10.0) == 0
 
 
+def test_a_node_that_fails_says_why_and_leaves_its_relays_safe(start):
+    node = start(WHOLE.replace("emulated, chip: mcp3208", "simulated"))
+    node.line.send(encode(Ask(1, "step", 0)))  # with nothing to read
+    last = node.word()
+    assert isinstance(last, Farewell)
+    assert "it failed: KeyError" in last.why
+    assert last.relays["normal"] is False
+    assert node.child.wait(10.0) == 1
+
+
 def test_by_the_wall_clock_it_acts_alone_when_no_question_comes(start):
     node = start(WHOLE + "guard_s: 0.2\n", factor=0.01)
     first = node.ask(0)

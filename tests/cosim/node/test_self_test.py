@@ -24,6 +24,7 @@ def test_everything_is_found_on_emulated_hardware(tmp_path):
     assert all(finding.good for finding in found.values()), found
     assert "230" in found["meter.supply"].text or "229.9" in found["meter.supply"].text
     assert "not moved" in found["relay.critical"].text
+    assert found["radio"].text == "chip in mode RX, 868.1 MHz, SF7/125 kHz, 14 dBm"
 
 
 def test_a_pin_claimed_twice_names_both_owners(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import entry_points
+
 import numpy as np
 import pytest
 
@@ -31,13 +34,15 @@ class Bench:
         Level of each pair that hears each other, both ways. [dBm]
     """
 
-    def __init__(self, count, links, routers=(), miss_pu=0.0, duty_pu=1.0, seed=1, capture=6.0):
+    def __init__(
+        self, count, links, routers=(), errors=(0.0, 0.0), duty_pu=1.0, seed=1, capture=6.0
+    ):
         level = np.full((count, count), FAR)
         for (a, b), dbm in links.items():
             level[a, b] = level[b, a] = dbm
         is_router = np.zeros(count, dtype=bool)
         is_router[list(routers)] = True
-        self.ether = ether(level, FAST, 6.0, capture, is_router, miss_pu, duty_pu)
+        self.ether = ether(level, FAST, 6.0, capture, is_router, errors, duty_pu)
         self.mesh = silent(count)
         self.rng = np.random.default_rng(seed)
         self.out = heard(4096)
@@ -228,6 +233,15 @@ def test_hidden_nodes_collide_and_the_stronger_by_the_threshold_survives():
     assert hidden(5.9, capture=5.0) == [0]
 
 
+def test_an_overlap_does_no_harm_that_ends_before_the_receiver_must_synchronise():
+    assert Bench(2, {}).ether.free_us == round(11 * FAST.symbol_us)  # of 16 symbols, 5 must stay
+    for free_us, got in ((0, []), (S, [0, 1])):
+        bench = Bench(3, {(0, 2): -100.0, (1, 2): -100.0})
+        bench.ether = bench.ether._replace(free_us=free_us)
+        bench.send(0, 0, hops=0, length=200).send(100_000, 1, hops=0, length=200).until(10 * S)
+        assert [sender for *_, sender, _ in bench.firsts] == got
+
+
 def test_a_node_that_hears_a_packet_waits_with_its_own():
     bench = Bench(3, {(0, 2): -100.0, (1, 2): -100.0, (0, 1): -120.0})
     bench.send(0, 0, hops=0, length=200).send(100_000, 1, hops=0, length=200).until(10 * S)
@@ -236,10 +250,19 @@ def test_a_node_that_hears_a_packet_waits_with_its_own():
 
 
 def test_a_node_that_always_misses_sends_into_what_it_hears():
-    bench = Bench(3, {(0, 2): -100.0, (1, 2): -100.0, (0, 1): -120.0}, miss_pu=1.0)
+    bench = Bench(3, {(0, 2): -100.0, (1, 2): -100.0, (0, 1): -120.0}, errors=(1.0, 0.0))
     bench.send(0, 0, hops=0, length=200).send(100_000, 1, hops=0, length=200).until(10 * S)
     assert bench.firsts == []
     assert bench.count("deaf") == 2
+
+
+def test_a_node_with_false_alarms_waits_though_nobody_sends():
+    bench = Bench(2, {(0, 1): -100.0}, errors=(0.0, 0.5))
+    for k in range(400):
+        bench.send(k * 5 * S, 0, hops=0)
+    bench.until(3000 * S)
+    assert bench.count("sent") == 400
+    assert bench.count("busy") == pytest.approx(400, abs=80)  # one more try for each, in the mean
 
 
 def test_no_sliding_hour_holds_more_than_its_duty():
@@ -388,3 +411,13 @@ def test_every_figure_has_a_unit_and_the_channel_s_names_are_among_them():
     assert len(names) == len(figures)
     usual = ("range_m", "sent_count", "delivery_pu", "collided_pu", "duty_max_pu", "refused_count")
     assert names.issuperset(usual)
+
+
+def test_its_state_can_be_written_beside_a_run_that_failed():
+    state = json.loads(json.dumps(street().send(S, 0, A).until(2 * S).part.state()))
+    assert {"waiting"} < state.keys()
+
+
+def test_a_scenario_can_name_it():
+    (found,) = entry_points(group="feedertwin.federates", name="lora_mesh")
+    assert found.load() is MeshAir

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import entry_points
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,6 +79,15 @@ def test_uplinks_of_one_channel_collide_and_of_different_channels_do_not():
         star(places, seed=seed).send(S, 0, UP).send(S, 1, UP).until(9 * S) for seed in range(30)
     ]
     assert {len(air.frames) for air in many} == {0, 2}
+
+
+def test_an_overlap_does_no_harm_that_ends_before_the_receiver_must_synchronise():
+    # of 8 preamble symbols 3 may be hit
+    places = {"h0": 0.0, "h1": 500.0, "h2": -500.0}
+    airtime, spare = SF7.airtime_us(20 + HEADER), round(3 * SF7.symbol_us)
+    for shift, got in ((airtime - spare, [1]), (airtime - spare - 1, [])):
+        air = star(places, channels_mhz=(868.1,)).send(S, 0, UP).send(S + shift, 1, UP).until(9 * S)
+        assert times(air, "boss") == [S + shift + airtime for _ in got]
 
 
 def test_the_ninth_uplink_at_once_finds_no_demodulator():
@@ -334,3 +346,13 @@ def test_every_figure_has_a_unit_and_the_channel_s_names_are_among_them():
     assert len(names) == len(figures)
     usual = ("range_m", "sent_count", "delivery_pu", "collided_pu", "duty_max_pu", "refused_count")
     assert names.issuperset(usual)
+
+
+def test_its_state_can_be_written_beside_a_run_that_failed():
+    state = json.loads(json.dumps(star().send(S, 0, UP).until(2 * S).part.state()))
+    assert {"waiting"} < state.keys()
+
+
+def test_a_scenario_can_name_it():
+    (found,) = entry_points(group="feedertwin.federates", name="lora_star")
+    assert found.load() is Star

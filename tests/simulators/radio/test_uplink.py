@@ -24,6 +24,7 @@ from simulators.radio.collisions import (
     Packets,
     judge,
 )
+from simulators.radio.energy import EnergyConfig
 from simulators.radio.isolation import MATRICES, SF_MIN, thresholds_db
 from simulators.radio.path_loss import PATH_LOSS
 from simulators.radio.uplink import UplinkConfig, capacity, study, study_at
@@ -108,15 +109,20 @@ def test_delivery_is_that_of_a_simpy_cell_with_the_same_rules(changed, nodes):
 # causes, each by packets set by hand
 
 
-def judged(packets, floor=-200.0, gateways=1, demodulators=8, busy=(), matrix="croce"):
-    """Judge packets of (start, end, sf, channel, level); levels may be one a gateway."""
+def judged(
+    packets, floor=-200.0, gateways=1, demodulators=8, busy=(), matrix="croce", spare=0
+):  # fmt: skip
+    """Judge packets of (start, end, sf, channel, level); levels may be one a gateway.
+
+    The first ``spare`` of a packet may be hit.
+    """
     start, end, sf, channel, level = zip(*packets, strict=True)
     levels = np.array(level, dtype=float).reshape(len(packets), gateways)
     busy = np.array(busy, dtype=np.int64).reshape(-1, 2)
     begins = np.full(gateways + 1, len(busy), dtype=np.int64)
     begins[0] = 0
     start, end = np.array(start), np.array(end)
-    flights = Packets(start, end, start, np.array(sf) - SF_MIN, np.array(channel))
+    flights = Packets(start, end, start + spare, np.array(sf) - SF_MIN, np.array(channel))
     codes = judge(
         flights, levels, np.full(8, floor), thresholds_db(matrix), demodulators, Busy(busy, begins)
     )
@@ -134,6 +140,12 @@ def test_a_packet_that_starts_when_another_ends_is_not_harmed():
 def test_the_stronger_survives_from_the_threshold_on():
     assert judged([(0, 10, 7, 0, -99), (5, 15, 7, 0, -100)]) == [DELIVERED, COLLIDED]
     assert judged([(0, 10, 7, 0, -99.1), (5, 15, 7, 0, -100)]) == [COLLIDED, COLLIDED]
+
+
+@pytest.mark.parametrize(("spare", "second"), [(5, DELIVERED), (4, COLLIDED)])
+def test_an_overlap_does_no_harm_that_ends_before_the_receiver_must_synchronise(spare, second):
+    packets = [(0, 10, 7, 0, -100), (5, 15, 7, 0, -100)]
+    assert judged(packets, spare=spare) == [COLLIDED, second]
 
 
 def test_channels_do_not_meet():
@@ -218,6 +230,17 @@ def test_the_same_seed_gives_the_same_figures_and_another_seed_others():
     assert not np.array_equal(one.delivered, other.delivered)
 
 
+def test_energy_is_that_of_sending_and_of_idling():
+    # facts: 20 bytes at SF7 and 22 dBm take 22.0 mJ on an SX1262; listening takes 55 J an hour
+    config = UplinkConfig(path_loss="oulu", period_s=60.0)
+    found = study(config, 50, 3600.0)
+    joule = 3.6e6
+    asleep = found.energy_kwh(EnergyConfig(idle="sleep"), 22.0) * joule
+    assert asleep == pytest.approx(0.0220 * found.sent + 0.0071, rel=0.02)
+    listening = found.energy_kwh(EnergyConfig(), 22.0) * joule - asleep
+    assert listening == pytest.approx(54.6, rel=0.01)
+
+
 # arrivals
 
 
@@ -290,6 +313,9 @@ def test_capacity_of_an_aloha_channel_is_what_theory_says():
 def test_capacity_says_when_even_one_node_fails_and_when_no_limit_was_found():
     far = UplinkConfig(path_loss="lorasim", radius_m=50_000.0)
     assert capacity(far, 0.99).nodes == 0
+    # a quarter of the disc is out of SF7's range: no count of nodes delivers 0.9
+    wide = UplinkConfig(path_loss="oulu", radius_m=3000.0)
+    assert [capacity(wide, 0.9, seed=seed).nodes for seed in range(3)] == [0, 0, 0]
     easy = UplinkConfig(path_loss="oulu", period_s=600.0)
     found = capacity(easy, 0.5, most_nodes=50)
     assert (found.nodes, found.limited) == (50, False)
