@@ -13,9 +13,9 @@ from typing import Any
 from gridmodel.errors import FrameError
 from gridmodel.ports import ReceivedFrame
 from gridmodel.units import microseconds
-from gridmodel.wire.frames import FrameKind
+from gridmodel.wire.frames import EVERYONE, FrameKind
 from gridmodel.wire.link import Link
-from gridmodel.wire.seal import Opened
+from gridmodel.wire.seal import Opened, peek, peek_kind
 
 #: Between two calls to a peer that has not answered. [s]
 CALL_S = 10.0
@@ -67,12 +67,23 @@ class JoinedLink:
         opened = []
         for frame in frames:
             with suppress(FrameError):  # the link counts what it refuses
+                self._greet(frame)
                 found, answer = self._link.open(frame.t_us, frame.data)
                 if answer is not None:
                     self._answers.append(answer)
                 if found.kind != FrameKind.JOIN:
                     opened.append(found)
         return opened
+
+    def _greet(self, frame: ReceivedFrame) -> None:
+        """Call a peer that speaks though we have not met: this end was started anew."""
+        source, destination = peek(frame.data)
+        if destination == EVERYONE or peek_kind(frame.data) == FrameKind.JOIN:
+            return
+        lonely = self._link.knows(source) and not self._link.met(source)
+        if lonely and source not in self._calls and frame.t_us >= self._call_us:
+            self._call_us = frame.t_us + microseconds(CALL_S)
+            self._answers.append(self._link.join(source))
 
     def answers(self, now_us: int) -> list[bytes]:
         """Return frames to send now so that ends meet."""

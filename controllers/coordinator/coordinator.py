@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MultipleOf
 from pydantic import Field
 
 from controllers.cell_link import link_of
@@ -39,8 +39,12 @@ class CoordinatorConfig(Settings):
     planner: PlannerConfig = Field(PlannerConfig(), description="what the dispatch assumes")
     ready_soc_pu: Share = Field(0.9, description="reserve it holds while the grid is there")
     control_period_s: Positive = Field(10.0, description="step of the battery's set-point")
-    beacon_period_s: Positive = Field(60.0, description="heartbeat to everyone")
-    order_valid_s: Positive = Field(7200.0, description="an order holds this long")
+    beacon_period_s: Annotated[float, Gt(0.0), Le(1275.0), MultipleOf(5.0)] = Field(
+        60.0, description="heartbeat to everyone, in the steps of its frame"
+    )
+    order_valid_s: Annotated[float, Gt(0.0), Le(7650.0), MultipleOf(30.0)] = Field(
+        7200.0, description="an order holds this long, in the steps of its frame"
+    )
     acknowledge_s: Positive = Field(1.0, description="wait for a confirmation")
     tries_max: Annotated[int, Ge(1)] = Field(4, description="times an order is sent")
     silent_s: Positive = Field(300.0, description="a house not heard this long counts as lost")
@@ -83,6 +87,8 @@ class Coordinator:
         self._start(now_us)
         saved = Kept.from_bytes(kept)
         self._link.boot(now_us, saved.counter if saved is not None else 0)
+        if self._reserve is not None:
+            self._reserve.boot(now_us)
 
     def step(self, now_us: int, seen: Observations, frames: Sequence[ReceivedFrame]) -> Decisions:
         """Return frames, the battery's set-point and the next instant that matters."""
@@ -105,14 +111,18 @@ class Coordinator:
             self._supervise(now_us)
             out.append(self._beacon(inverter.soc_pu))
         out += self._command(now_us, inverter.soc_pu)
-        if not self._tied and not (self._reserve is not None and self._reserve.dark):
+        dark = self._reserve is not None and self._reserve.dark
+        if dark:
+            self._orders.forget()
+        elif not self._tied:
             out += self._send_order(now_us)
         timers = [self._control_us, self._beacon_us, self._dispatch_us]
         overdue = self._orders.next_us(now_us)
-        if overdue is not None and not self._tied:
+        if overdue is not None and not (self._tied or dark):
             timers.append(overdue)
-        if self._reserve is not None and self._reserve.timer_us is not None:
-            timers.append(self._reserve.timer_us)
+        command_us = self._reserve.timer_us if self._reserve is not None else None
+        if command_us is not None and command_us > now_us:
+            timers.append(command_us)
         state = 0 if self._tied else 1 + self._scarce  # on the grid, islanded, scarce
         keep = None if self._link.reserved == reserved else Kept(self._link.reserved).to_bytes()
         return Decisions(min(timers), state, frames=out, p_set_kw=p_set, keep=keep)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MultipleOf
 from pydantic import Field, model_validator
 
 from gridmodel.settings import Settings
@@ -27,9 +27,15 @@ class LastReserveConfig(Settings):
     start_soc_pu: Share = Field(0.15, description="at or above: the cell is started again")
     repeat_s: Positive = Field(60.0, description="between two commands; a frame may be lost")
     starts_count: Annotated[int, Ge(1)] = Field(3, description="times the start is sent")
-    valid_s: Positive = Field(36_000.0, description="darkness ends by itself after this")
-    delay_s: Annotated[float, Ge(0.0)] = Field(10.0, description="from a command to its effect")
-    stagger_s: Annotated[float, Ge(0.0)] = Field(2.0, description="from one address to the next")
+    valid_s: Annotated[float, Gt(0.0), Le(40_950.0), MultipleOf(10.0)] = Field(
+        36_000.0, description="darkness ends by itself after this"
+    )
+    delay_s: Annotated[float, Ge(0.0), Le(125.0), MultipleOf(5.0)] = Field(
+        10.0, description="from a command to its effect"
+    )
+    stagger_s: Annotated[float, Ge(0.0), Le(127.5), MultipleOf(0.5)] = Field(
+        2.0, description="from one address to the next"
+    )
 
     @model_validator(mode="after")
     def _start_above_shed(self) -> LastReserveConfig:
@@ -48,6 +54,10 @@ class LastReserve:
     starts_left: int = 0
     dark_count: int = 0
 
+    def boot(self, now_us: int) -> None:
+        """Start the cell once there is enough: it may be dark, and who is lit does not mind."""
+        self.next_us, self.starts_left = now_us, self.config.starts_count
+
     def decide(self, now_us: int, tied: bool, soc_pu: float) -> FrameKind | None:
         """Return the command to send now, if any."""
         c = self.config
@@ -56,7 +66,8 @@ class LastReserve:
             self.dark_count += 1
         elif self.dark and (tied or soc_pu >= c.start_soc_pu):
             self.dark, self.next_us, self.starts_left = False, now_us, c.starts_count
-        if now_us < self.next_us or not (self.dark or self.starts_left):
+        waits = not self.dark and not (tied or soc_pu >= c.start_soc_pu)
+        if now_us < self.next_us or waits or not (self.dark or self.starts_left):
             return None
         self.next_us = now_us + microseconds(c.repeat_s)
         if self.dark:

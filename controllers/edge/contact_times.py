@@ -45,6 +45,12 @@ class ContactTimes:
                 self.since_us[k] = now_us
         self.closed = closed
 
+    def opened(self, now_us: int) -> None:
+        """Take the contacts that are open for opened now."""
+        for k in range(len(CIRCUITS)):
+            if not self.closed >> k & 1:
+                self.since_us[k] = now_us
+
     def limit(self, now_us: int, wanted: int, safe: int) -> int:
         """Return what may be connected now.
 
@@ -64,6 +70,7 @@ class ContactTimes:
         mask, self._next_us = 0, 0
         for k in range(len(CIRCUITS)):
             mask |= self._stays(now_us, k, wanted >> k & 1, safe >> k & 1) << k
+        self.observe(now_us, mask)
         return mask
 
     def _stays(self, now_us: int, k: int, want: int, safe: int) -> int:

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import Field
 
 from controllers.cell_link import link_of
-from controllers.edge.command import LEVELS, Command, concerns
+from controllers.edge.command import Command
 from controllers.edge.contact_times import ContactTimes, ContactTimesConfig
 from controllers.edge.protection import Protection, ProtectionConfig
 from controllers.edge.shedding import Shedding, SheddingConfig
@@ -83,6 +83,7 @@ class EdgeNode:
     def __init__(self, config: EdgeNodeConfig, seat: NodeSeat) -> None:
         self._config = config
         self._address = seat.address
+        self._booted = False
         self._link = link_of(seat, [COORDINATOR], calls=[COORDINATOR])
         self._start(0)
 
@@ -113,11 +114,20 @@ class EdgeNode:
         return microseconds(config.slot_s * self._address % config.report_period_s)
 
     def boot(self, now_us: int, kept: bytes | None = None) -> None:
-        """Forget everything but what was kept; the frame counter must never repeat."""
+        """Forget everything but what was kept; the frame counter must never repeat.
+
+        Without a storage (``kept`` is None) it is what a storage would hold.
+        """
+        ideal = None if kept is not None else self._kept(now_us)
+        sheds, trips = self._shedding.shed_count, self._protection
         self._start(now_us)
-        self._tied = False
+        self._booted, self._tied = True, False
+        self._shedding.shed_count = sheds
+        if self._protection is not None and trips is not None:
+            self._protection.total_count = trips.total_count
         saved = Kept.from_bytes(kept)
         self._link.boot(now_us, saved.counter if saved is not None else 0)
+        saved = saved or ideal
         if saved is not None:
             self._shedding.resume(now_us, saved)
             if self._protection is not None:
@@ -154,7 +164,8 @@ class EdgeNode:
         contacts = contacts_of(mask)
         if self._transfer is not None:
             contacts |= self._transfer.contacts
-        moves = {name: on for name, on in contacts.items() if seen.relays[name] != on}
+        relays = seen.relays
+        moves = {name: on for name, on in contacts.items() if relays.get(name, on) != on}
         return Decisions(
             wake_us=self._wake(now_us),
             state=int(self._state),
@@ -170,17 +181,16 @@ class EdgeNode:
         return self._link.reserved, trips, self._shedding.local_mask
 
     def _changed(self, now_us: int, before: tuple[int, ...]) -> bytes | None:
-        if self._to_keep() == before:
-            return None
+        return None if self._to_keep() == before else self._kept(now_us).to_bytes()
+
+    def _kept(self, now_us: int) -> Kept:
         kept = self._shedding.keep(now_us, Kept(self._link.reserved))
-        if self._protection is not None:
-            kept = self._protection.keep(now_us, kept)
-        return kept.to_bytes()
+        return self._protection.keep(now_us, kept) if self._protection is not None else kept
 
     def _limited(self, now_us: int, wanted: int, seen: Observations) -> int:
         """Return what protection and the contacts' own times leave of the circuits wanted."""
         safe = ALL if self._supply.ready(now_us) else 0
-        if not self._on_public_grid():
+        if not self._on_public_grid(now_us):
             safe &= self._shedding.local_mask
         if self._command.is_dark(now_us):
             safe = 0
@@ -190,8 +200,12 @@ class EdgeNode:
         closed = mask_of(seen.relays) if CIRCUITS[0] in seen.relays else 0
         if self._times is None:
             self._times = ContactTimes(self._config.contacts, closed)
+            if self._booted:  # what is open may have been opened by the loss of power
+                self._times.opened(now_us)
         self._times.observe(now_us, closed)
-        return self._times.limit(now_us, wanted & safe if self._protection else wanted, safe)
+        if self._protection is not None:
+            wanted &= self._protection.allowed(now_us)
+        return self._times.limit(now_us, wanted, safe)
 
     def _hear(self, now_us: int, frames: Sequence[ReceivedFrame]) -> list[bytes]:
         """Take beacons and orders; return acknowledgements."""
@@ -213,14 +227,22 @@ class EdgeNode:
 
     def _obey(self, now_us: int, frame: Opened) -> None:
         """Take what is said to many at once; nobody confirms it, the next reports tell."""
-        values = frame.values
+        values, command = frame.values, self._command
         if frame.kind == FrameKind.SHED_ALL:
-            self._command.shed_all(now_us, values["delay_s"], values["valid_s"])
+            command.shed_all(now_us, values["delay_s"], values["valid_s"])
         elif frame.kind == FrameKind.BLACK_START:
-            self._command.black_start(now_us, values["delay_s"], values["stagger_s"])
-        elif frame.kind == FrameKind.SHED and concerns(int(values["group_mask"]), self._address):
-            mask = LEVELS[min(int(values["level"]), len(LEVELS) - 1)]
-            self._shedding.order(mask, now_us + microseconds(values["valid_s"]))
+            supply = self._supply
+            delays = values["delay_s"], values["stagger_s"]
+            turn_us = command.black_start(now_us, *delays, supply.healthy)
+            if self._transfer is None and supply.healthy and not supply.ready(now_us):
+                supply.enter_us = min(supply.enter_us, turn_us)
+        elif frame.kind == FrameKind.SHED:
+            mask, level = int(values["group_mask"]), int(values["level"])
+            command.shed_groups(now_us, mask, level, values["valid_s"])
+
+    def _forget_order(self) -> None:
+        self._shedding.forget_order()
+        self._order_count = 0
 
     def _acknowledge(self) -> bytes:
         values = {
@@ -246,17 +268,16 @@ class EdgeNode:
         if self._supply.healthy and not was_healthy and self._transfer is None:
             self._supply.enter_us = self._command.enter_us(now_us, self._supply.enter_us)
         if was_healthy and not self._supply.healthy:
-            self._shedding.forget_order()
-            self._order_count = 0
+            self._forget_order()
             self._tied = False  # an island may come up next, until a beacon says otherwise
-        elif self._supply.healthy and not self._on_public_grid():
+        elif self._supply.healthy and not self._on_public_grid(now_us):
             self._shedding.observe(now_us, supply.f_hz if supply.v_v > 0 else 50.0)
 
-    def _on_public_grid(self) -> bool:
+    def _on_public_grid(self, now_us: int) -> bool:
         """Return whether the house is fed by the public grid, as far as it can know."""
         if self._transfer is not None:
             return self._transfer.position == Side.GRID
-        return self._tied
+        return self._tied and self._led(now_us)
 
     def _led(self, now_us: int) -> bool:
         """Return whether the coordinator was heard lately."""
@@ -278,11 +299,12 @@ class EdgeNode:
         if self._transfer is not None and self._transfer.position == Side.GRID:
             return ALL
         if self._command.is_dark(now_us):
+            self._forget_order()  # whoever comes back begins with critical load only
             return 0
         led = self._led(now_us)
         if self._transfer is None and led and self._tied:
             return ALL
-        mask = self._shedding.allowed(now_us, led)
+        mask = self._shedding.allowed(now_us, led) & self._command.allowed(now_us)
         return mask & CRITICAL if self._blind(now_us) else mask
 
     def _blind(self, now_us: int) -> bool:
@@ -298,7 +320,7 @@ class EdgeNode:
             return NodeState.TRIPPED
         if not self._supply.ready(now_us):
             return NodeState.RESTORING
-        if self._on_public_grid() and mask == ALL:
+        if self._on_public_grid(now_us) and mask == ALL:
             return NodeState.GRID
         if mask & NORMAL == 0:
             return NodeState.SHED
@@ -333,6 +355,8 @@ class EdgeNode:
         ]
         if self._times is not None:
             timers.append(self._times.timer_us)
+        if self._config.stale_s is not None:
+            timers.append(self._read_us + microseconds(self._config.stale_s) + 1)
         if self._protection is not None:
             timers.append(self._protection.wake_us(now_us))
         if self._transfer is not None:

@@ -44,6 +44,7 @@ class Protection:
     hot: bool = False
     until_us: int = 0  # the trip in force lasts until then
     trip_count: int = 0  # those not forgotten
+    resumed: bool = False  # it may have tripped on heat before it was started anew
     total_count: int = 0
 
     def observe(self, now_us: int, i_a: float, temp_c: float | None) -> None:
@@ -53,7 +54,8 @@ class Protection:
             self.trip_count = 0
         self.over_us = -1 if i_a <= c.i_max_a else now_us if self.over_us < 0 else self.over_us
         if temp_c is not None:
-            self.hot = temp_c > (c.temp_reset_c if self.hot else c.temp_max_c)
+            self.hot = temp_c > (c.temp_reset_c if self.hot or self.resumed else c.temp_max_c)
+            self.resumed = False
         late = self.over_us >= 0 and now_us - self.over_us >= microseconds(c.i_delay_s)
         if i_a > c.i_instant_a or late or self.hot:
             self._trip(now_us)
@@ -71,7 +73,7 @@ class Protection:
 
     def resume(self, now_us: int, kept: Kept) -> None:
         """Take over what was kept; a node that is locked is freed by hand, not by its plug."""
-        self.trip_count = kept.trip_count
+        self.trip_count, self.resumed = kept.trip_count, kept.trip_s > 0
         self.until_us = now_us + microseconds(float(kept.trip_s))
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _YEAR_S = 365.25 * 86_400.0
+#: A beacon tells its period in steps of this. [s]
+_LEAST_S = 5.0
 
 
 def beacons_missed(period_s: float, loss_pu: float, false_alarms_per_year: float) -> int:
@@ -25,7 +27,7 @@ def beacons_missed(period_s: float, loss_pu: float, false_alarms_per_year: float
     >>> [beacons_missed(period_s, 0.1, 1.0) for period_s in (30.0, 60.0, 300.0)]
     [7, 6, 6]
     """
-    count, alarms = 1, _YEAR_S / period_s * loss_pu
+    count, alarms = 1, _YEAR_S / max(period_s, _LEAST_S) * loss_pu
     while alarms > false_alarms_per_year:
         count, alarms = count + 1, alarms * loss_pu
     return count

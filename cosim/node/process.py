@@ -193,7 +193,6 @@ class NodeProcess:
         clock = node.clock
         clock.start(0, 1.0)
         held = node.held
-        meters = {name: node.ports[f"meter.{name}"] for name in node.config.meters}
         sample_us = round(node.config.sample_s * 1e6)
         next_us = 0
         runner.boot(0)
@@ -202,7 +201,7 @@ class NodeProcess:
             due = now_us >= runner.wake_us or (held is not None and held.poll())
             if now_us >= next_us and not due:
                 next_us = now_us - now_us % sample_us + sample_us
-                due = any(alarm.rings(meters[alarm.meter].read(now_us)) for alarm in runner.alarms)
+                due = runner.rings(now_us)
             if due:
                 runner.step(now_us)
                 for after in node.bench.after:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gridmodel.errors import Fault, InputError
+from gridmodel.errors import Fault, InputError, RecordError
 from gridmodel.wire.counter_store import CounterStore
 from gridmodel.wire.frames import COORDINATOR, EVERYONE
 from gridmodel.wire.keys import provision, read_keys, write_keys
@@ -63,7 +63,10 @@ def provision_cell(
     found = {}
     for address, ring in rings.items():
         found[address] = folder / folder_name(address)
-        found[address].mkdir(parents=True)
+        try:
+            found[address].mkdir(parents=True)
+        except OSError as error:
+            raise RecordError(f"{folder}: keys cannot be written: {error}") from error
         write_keys(found[address] / _KEYS, ring)
         CounterStore.create(found[address] / _COUNTER)
     return found

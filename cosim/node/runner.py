@@ -11,13 +11,24 @@ from types import MappingProxyType
 from typing import Any
 
 from cosim.node.senses import Senses
-from gridmodel.control import Alarm, Controller
+from gridmodel.control import Alarm, Controller, Decisions
+from gridmodel.errors import BridgeError
 from gridmodel.kpi import Kpi
-from gridmodel.ports import Inverter, Meter, Relay, Storage, Thermometer
+from gridmodel.ports import (
+    Inverter,
+    Meter,
+    ReceivedFrame,
+    Relay,
+    SendResult,
+    Storage,
+    Thermometer,
+)
 
 #: Frames that wait for the radio beyond this are dropped, the oldest first: a
 #: measurement that is late is worth less than the next one.
 QUEUE_LENGTH = 64
+#: What could not be done is tried again after this. [us]
+RETRY_US = 1_000_000
 
 
 class NodeRunner:
@@ -39,6 +50,7 @@ class NodeRunner:
         self._controller = controller
         self._senses = Senses(meters, relays, inverter, thermometer)
         self._p_set_kw: float | None = None  # waits for an inverter that cannot be reached
+        self._unsaved: bytes | None = None  # waits for a disk that is full
         self._relays = relays
         self._radio = radio
         self._inverter = inverter
@@ -52,6 +64,7 @@ class NodeRunner:
     def boot(self, now_us: int) -> None:
         """Start anew after a loss of power."""
         self._queue.clear()
+        self._p_set_kw = self._unsaved = None
         kept = self._storage.load() if self._storage is not None else None
         self._controller.boot(now_us, *(() if kept is None else (kept,)))
         self._controller_wake_us = self.wake_us = now_us
@@ -63,35 +76,73 @@ class NodeRunner:
         own = (Kpi("port_fault_count", faults, "times a port failed"),) if faults else ()
         return (*self._controller.kpis(), *own)
 
+    def rings(self, now_us: int) -> bool:
+        """Return whether a present reading is outside the bounds that wake the controller."""
+        return self._senses.rings(now_us, self.alarms)
+
     def step(self, now_us: int) -> None:
         """Run one turn of the loop."""
-        frames = []
-        while (frame := self._radio.receive()) is not None:
-            frames.append(frame)
-        seen, do = self._senses.see(now_us), self._senses.do
-        decisions = self._controller.step(now_us, seen, frames)
-        if decisions.keep is not None and self._storage is not None:
-            self._storage.save(decisions.keep)
+        frames = self._heard()
+        decisions = self._controller.step(now_us, self._senses.see(now_us), frames)
+        self._controller_wake_us = decisions.wake_us
+        self.alarms = decisions.alarms
+        self.state = decisions.state
+        self._queue.extend(decisions.frames)
+        done = self._act(decisions)
+        self.wake_us = min(decisions.wake_us, self._send(now_us))
+        if not done:
+            self.wake_us = min(self.wake_us, now_us + RETRY_US)
+
+    def _heard(self) -> list[ReceivedFrame]:
+        """Return what the radio holds."""
+        frames: list[ReceivedFrame] = []
+
+        def take() -> None:
+            while (frame := self._radio.receive()) is not None:
+                frames.append(frame)
+
+        self._senses.do(take)
+        return frames
+
+    def _act(self, decisions: Decisions) -> bool:
+        """Open, save, close, set; return whether all of it could be done.
+
+        Opening waits for no disk. A relay that did not move is told again by the controller,
+        a set-point and what is to be kept by this runner.
+        """
+        do, done = self._senses.do, True
         for name, closed in decisions.relays.items():
-            relay = self._relays[name]
-            do(relay.close if closed else relay.open)  # one that did not is moved again
+            done &= closed or do(self._relays[name].open)
+        if decisions.keep is not None and self._storage is not None:
+            self._unsaved = decisions.keep
+        storage, unsaved = self._storage, self._unsaved
+        if storage is not None and unsaved is not None and do(lambda: storage.save(unsaved)):
+            self._unsaved = None
+        for name, closed in decisions.relays.items():
+            done &= not closed or do(self._relays[name].close)
         if decisions.p_set_kw is not None:
             self._p_set_kw = decisions.p_set_kw
         inverter, p_set_kw = self._inverter, self._p_set_kw
         if inverter is not None and p_set_kw is not None:
             self._p_set_kw = None if do(lambda: inverter.set_power(p_set_kw)) else p_set_kw
-        self._queue.extend(decisions.frames)
-        self._controller_wake_us = decisions.wake_us
-        self.alarms = decisions.alarms
-        self.state = decisions.state
-        self.wake_us = min(decisions.wake_us, self._send(now_us))
+            done &= self._p_set_kw is None
+        return done and self._unsaved is None
 
     def _send(self, now_us: int) -> int:
-        """Give waiting frames to the radio; return when it may take the next one. [us]"""
+        """Give waiting frames to the radio; return when it may take the next one. [us]
+
+        None goes while something waits to be kept: its counter might come a second time.
+        """
+        if self._unsaved is not None:
+            return self._controller_wake_us
         while self._queue:
-            result = self._radio.send(now_us, self._queue[0])
-            if not result.accepted:
-                return int(result.retry_us)
+            try:
+                answer: SendResult = self._radio.send(now_us, self._queue[0])
+            except BridgeError:
+                self._senses.fault_count += 1
+                return now_us + RETRY_US
+            if not answer.accepted:
+                return int(answer.retry_us)
             self._queue.popleft()
         return self._controller_wake_us
 
@@ -102,12 +153,15 @@ class NodeRunner:
             self._radio.snapshot(),
             list(self._queue),
             (self._controller_wake_us, self.wake_us, tuple(self.alarms), self.state),
+            (self._p_set_kw, self._unsaved, self._senses.snapshot()),
         )
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
-        controller, radio, queue, rest = state
+        controller, radio, queue, rest, waiting = state
         self._controller.restore(controller)
         self._radio.restore(radio)
         self._queue = deque(queue, maxlen=QUEUE_LENGTH)
         self._controller_wake_us, self.wake_us, self.alarms, self.state = rest
+        self._p_set_kw, self._unsaved, senses = waiting
+        self._senses.restore(senses)

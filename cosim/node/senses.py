@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from gridmodel.control import Observations
-from gridmodel.errors import BridgeError
-from gridmodel.ports import Inverter, Meter, Relay, Thermometer
+from gridmodel.control import Alarm, Observations
+from gridmodel.errors import BridgeError, RecordError
+from gridmodel.ports import Inverter, Measurement, Meter, Relay, Thermometer
 
 Value = TypeVar("Value")
 
@@ -64,14 +64,33 @@ class Senses:
             self._ask("thermometer", thermometer.read) if thermometer is not None else None,
         )
 
+    def rings(self, now_us: int, alarms: Iterable[Alarm]) -> bool:
+        """Return whether a meter's present reading lies outside an alarm's bounds."""
+        return any(
+            alarm.rings(self._ask(f"meter.{alarm.meter}", partial(self._read, alarm, now_us)))
+            for alarm in alarms
+        )
+
+    def _read(self, alarm: Alarm, now_us: int) -> Measurement:
+        return self._meters[alarm.meter].read(now_us)
+
     def do(self, act: Callable[[], object]) -> bool:
         """Act through a port; return whether it could."""
         try:
             act()
-        except BridgeError:
+        except (BridgeError, RecordError):
             self.fault_count += 1
             return False
         return True
+
+    def snapshot(self) -> Any:
+        """Return what the ports said last."""
+        return dict(self._last), self.fault_count
+
+    def restore(self, state: Any) -> None:
+        """Take over a state that `snapshot` gave."""
+        last, self.fault_count = state
+        self._last = dict(last)
 
     def _ask(self, key: str, read: Callable[[], Value]) -> Value:
         try:

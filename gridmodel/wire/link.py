@@ -101,6 +101,10 @@ class Link:
         """Counter of the newest frame sealed."""
         return max(sealer.counter for sealer in self._sealers.values())
 
+    def knows(self, peer: int) -> bool:
+        """Return whether a key is shared with a peer."""
+        return peer in self._peers
+
     def met(self, peer: int) -> bool:
         """Return whether a peer has joined, so that its frames are taken."""
         return peer in self._peers and self._peers[peer].met

@@ -1,7 +1,8 @@
 """A file that survives a power cut in the middle of a write.
 
-Two slots are written in turn, each anew and then renamed into place, so the older one is
-whole whatever happens to the newer. A slot that is torn or corrupt is told by its checksum.
+Two copies are written one after the other, each anew and then renamed into place: a power cut
+leaves the one before or the new one, and a copy that goes bad later is outweighed by the other.
+A copy that is torn or corrupt is told by its checksum.
 """
 
 from __future__ import annotations
@@ -58,14 +59,16 @@ class FileStorage:
             If the disk refuses; what was saved before is still there.
         """
         number = self._number + 1
-        slot = self._slots[number % 2]
-        fresh = slot.with_name(slot.name + ".new")
+        content = _HEAD.pack(_MAGIC, number, _sum(number, data)) + data
         try:
-            self._disk.write(fresh, _HEAD.pack(_MAGIC, number, _sum(number, data)) + data)
-            self._disk.rename(fresh, slot)
-            self._disk.synchronise(slot.parent)
+            for slot in self._slots:
+                fresh = slot.with_name(slot.name + ".new")
+                self._disk.write(fresh, content)
+                self._disk.rename(fresh, slot)
+                self._disk.synchronise(slot.parent)
         except OSError as error:
-            raise RecordError(f"{slot}: the node's state cannot be written: {error}") from error
+            where = self._slots[0].parent
+            raise RecordError(f"{where}: the node's state cannot be written: {error}") from error
         self._number, self._data = number, data
 
     def _read(self, slot: Path) -> tuple[int, bytes | None]:

@@ -32,7 +32,9 @@ class Flash(Settings):
 
     page_bytes: Annotated[int, Gt(0)] = Field(4096, description="written at once")
     page_count: Annotated[int, Gt(0)] = Field(256, description="pages that writes are spread over")
-    endurance_count: Positive = Field(1e5, description="writes that a page bears; NOR flash")
+    endurance_count: Annotated[int, Gt(0)] = Field(
+        100_000, description="writes that a page bears; NOR flash"
+    )
 
 
 class BoardConfig(Settings):

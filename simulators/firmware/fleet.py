@@ -82,6 +82,7 @@ class Firmware(Federate):
         self._now_us = 0
         self._wake_us = np.zeros(n, dtype=np.int64)
         self._boots_us = np.full(n, -1, dtype=np.int64)
+        self._down_us = np.full(n, -1, dtype=np.int64)  # a crash lasts until then
         self._wake_next_us = 0
         self._due = np.zeros(n, dtype=np.bool_)
         self._on_grid = np.full(n, config.transfer_switch)
@@ -148,7 +149,7 @@ class Firmware(Federate):
             anyone |= self._receive(t_us, inputs.messages["frames"], due)
         if t_us % self.period_us == 0:
             anyone |= self._front_end.read(t_us, inputs, self._on_grid, due)
-            self._feed(t_us, inputs["v_v"][self._rows], outputs)
+            self._feed(t_us, self._mains_v(inputs), outputs)
         if self._down_count:
             self._boot(t_us, due)
             anyone |= bool(due.any())
@@ -177,6 +178,8 @@ class Firmware(Federate):
         board = self._config.board
         for node in [k for k, name in enumerate(self._at) if name == event.data["node"]]:
             if event.kind == "hang":
+                if self._boards.is_off(node):
+                    continue
                 self._boards.hung()
                 self._stop(node, t_us + microseconds(board.watchdog_s + board.boot_s))
                 continue
@@ -190,8 +193,18 @@ class Firmware(Federate):
     def _stop(self, node: int, until_us: int) -> None:
         """Keep a node down until an instant, or longer if it is so already."""
         self._down_count += self._boots_us[node] < 0
+        if until_us < NEVER_US:
+            self._down_us[node] = max(until_us, self._down_us[node])
         self._boots_us[node] = self._wake_us[node] = max(until_us, self._boots_us[node])
         self._wake_next_us = int(self._wake_us.min())
+
+    def _mains_v(self, inputs: Inputs) -> NDArray[np.float64]:
+        """Return what feeds the boards: before a transfer switch, whichever side lives. [V]"""
+        if not self._config.transfer_switch:
+            v_v: NDArray[np.float64] = inputs["v_v"][self._rows]
+            return v_v
+        side_pu = max(inputs["grid_v_pu"], inputs["island_v_pu"])
+        return np.full(len(self._rows), side_pu * self._v_base)
 
     def _feed(self, t_us: int, v_v: NDArray[np.float64], outputs: dict[str, Any]) -> None:
         """Take power from the boards whose supply has been away too long, and give it back."""
@@ -199,7 +212,8 @@ class Firmware(Federate):
         for node in lost:
             self._stop(node, NEVER_US)
         for node in back:
-            self._boots_us[node] = t_us + microseconds(self._config.board.boot_s)
+            ready_us = t_us + microseconds(self._config.board.boot_s)
+            self._boots_us[node] = max(ready_us, int(self._down_us[node]))
             self._wake_us[node] = self._boots_us[node]
             self._wake_next_us = int(self._wake_us.min())
         if lost and self._config.board.rest == "open":
@@ -326,7 +340,7 @@ class Firmware(Federate):
 
     def snapshot(self) -> Any:
         """Return programs, terminals and timers."""
-        names = ("_wake_us", "_boots_us", "_wake_next_us", "_on_grid", "_down_count", "_counts",
+        names = ("_wake_us", "_boots_us", "_down_us", "_wake_next_us", "_on_grid", "_down_count", "_counts",
                  "_terminals", "_now_us")  # fmt: skip
         own = copy.deepcopy({name: getattr(self, name) for name in names})
         programs = [program.snapshot() for program in self._programs]

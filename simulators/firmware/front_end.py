@@ -158,13 +158,16 @@ class FrontEnd:
     ) -> bool:
         """Take all readings and mark nodes whose alarm rings; return whether any does."""
         base = self._v_base_v
+        tie_kw = inputs.get("tie_p_kw", 0.0)
+        # A sampled meter has its power from a wave: power without voltage (whose link a
+        # scenario may leave out) or without current would read as none.
+        tie_v = (inputs["grid_v_pu"] or float(tie_kw != 0.0)) * base
+        tie_a = 1e3 * abs(tie_kw) / max(tie_v, DARK_V)
         truth = {  # voltage, current, power, frequency
             "grid": (inputs["grid_v_pu"] * base, 0.0, 0.0, inputs["grid_f_hz"]),
             "island": (inputs["island_v_pu"] * base, 0.0, 0.0, inputs["island_f_hz"]),
-            "tie": (
-                inputs["grid_v_pu"] * base, 0.0, inputs.get("tie_p_kw", 0.0), inputs["grid_f_hz"],
-            ),
-        }  # fmt: skip
+            "tie": (tie_v, tie_a, tie_kw, inputs["grid_f_hz"]),
+        }
         f_hz = np.array([inputs["grid_f_hz"], inputs["island_f_hz"]])
         others = np.array([truth[name] for name in self._meters[1:]]).reshape(-1, 4)
         if t_us >= self._spoilt_next_us:

@@ -24,6 +24,8 @@ PLAIN = {
     "factor": "a ratio of two times",
     "values": "in the unit of their port",
     "antifloat_ppm": "millionths of a rating",
+    "clock_ppm": "millionths of the true time",
+    "exponent": "an exponent",
     "x": "in the unit of the network's coordinates",
     "y": "in the unit of the network's coordinates",
     "pt_ratio": "a ratio of turns",

@@ -44,7 +44,41 @@ def test_shed_all_darkens_a_house_after_its_delay_and_ends_by_itself():
     assert (house.state, house.mask) == (NodeState.SHED, 0)
     house.hear(house.beacon(tied=False)).until(400).hear(house.beacon(tied=False)).until(610)
     assert house.mask == 0
-    assert house.until(612).mask == ALL
+    assert house.until(612).mask == CRITICAL  # whoever comes back begins with that
+    assert house.hear(house.order(ALL)).until(613).mask == ALL
+
+
+def test_shed_all_repeated_keeps_the_cell_dark():
+    house = island()
+    for t_s in range(110, 600, 60):
+        house.hear(house.beacon(tied=False), shed_all(house, 10.0, 300.0))
+        masks = {house.until(t_s + step).mask for step in range(12, 60, 4)}
+        assert masks == {0}
+    assert house.until(590 + 10 + 301).mask & CRITICAL
+
+
+def test_a_start_repeated_darkens_nobody_who_is_lit():
+    house = island(20)
+    house.hear(shed_all(house)).until(200)
+    seen = []
+    for t_s in (200, 260, 320):
+        house.until(t_s).hear(house.beacon(tied=False), black_start(house))
+        seen += [house.until(t_s + step).mask != 0 for step in range(1, 60)]
+    assert seen == [False] * 49 + [True] * (len(seen) - 49)
+
+
+def test_a_start_while_the_supply_is_there_leaves_the_next_blackout_its_delay():
+    house = island()
+    house.hear(shed_all(house)).until(200).hear(house.beacon(tied=False), black_start(house))
+    house.until(8000).see(DARK).until(8100).see(GOOD).until(8170)
+    assert house.mask == 0
+    assert house.until(8177).mask & CRITICAL
+
+
+def test_a_start_that_found_no_supply_within_an_hour_is_forgotten():
+    house = island().see(DARK).until(150)
+    house.hear(black_start(house)).until(4000).see(GOOD).until(4070)
+    assert house.mask == 0
 
 
 def test_a_black_start_ends_the_darkness_address_by_address():
@@ -53,7 +87,7 @@ def test_a_black_start_ends_the_darkness_address_by_address():
         house.hear(shed_all(house)).until(200).hear(house.beacon(tied=False), black_start(house))
         house.until(210 + 2 * address - 0.1)
         assert house.mask == 0
-        assert house.until(210 + 2 * address).mask == ALL
+        assert house.until(210 + 2 * address).mask == CRITICAL
 
 
 def test_after_a_black_start_a_dead_street_is_entered_at_once_in_turn():
@@ -73,6 +107,17 @@ def test_a_shed_by_groups_is_for_those_it_names():
         values = {"level": 1, "group_mask": 1 << 3, "valid_s": 600, "reason": 1}
         house.hear(house.coordinator.seal(FrameKind.SHED, EVERYONE, values)).until(102)
         assert house.mask == (ALL if address == 4 else CRITICAL)
+        house.until(400).hear(house.beacon(tied=False)).until(690)
+        house.hear(house.beacon(tied=False)).until(702)
+        assert house.mask == ALL  # the order is in force still
+
+
+def test_a_shed_by_groups_widens_no_order():
+    house = island()
+    house.hear(house.order(CRITICAL))
+    values = {"level": 2, "group_mask": 0xFFFF, "valid_s": 60, "reason": 1}
+    house.hear(house.coordinator.seal(FrameKind.SHED, EVERYONE, values)).until(110)
+    assert house.mask == CRITICAL
 
 
 def test_another_house_cannot_darken_the_street():
@@ -93,7 +138,7 @@ def test_an_old_command_is_not_obeyed_again():
     house = island()
     frame = shed_all(house, 0.0, 60.0)
     house.hear(frame).until(170).hear(house.beacon(tied=False), frame).until(180)
-    assert (house.mask, house.kpi("refused_frame_count")) == (ALL, 1)
+    assert (house.mask, house.kpi("refused_frame_count")) == (CRITICAL, 1)
 
 
 def test_the_last_reserve_sheds_once_repeats_and_starts_when_there_is_enough():
@@ -181,3 +226,17 @@ def test_a_node_that_reads_nothing_new_keeps_critical_load_alone():
         house.hear(house.beacon(tied=False), house.order(ALL)).until(101)
         old = Observations(house._sample, dict(house.contacts))
         assert house.node.step(house.now_us + 40 * S, old, ()).relays == opened
+
+
+def test_a_coordinator_that_was_started_anew_meets_the_houses_that_still_know_it(tmp_path):
+    rings = provision([1, 2])
+    node, lead = provisioned(tmp_path, 1, rings), provisioned(tmp_path, COORDINATOR, rings)
+    assert talk(0, node, lead) == 3
+    lead.boot(100 * S)
+    told = {"state": 0, "uptime_h": 1, "flags_mask": 0}
+    frame = node.seal(FrameKind.HEARTBEAT, COORDINATOR, told)
+    assert lead.open([ReceivedFrame(101 * S, frame, -90.0, 5.0)]) == []
+    assert talk(101 * S, node, lead) > 0
+    frame = node.seal(FrameKind.HEARTBEAT, COORDINATOR, told)
+    opened = lead.open([ReceivedFrame(102 * S, frame, -90.0, 5.0)])
+    assert [f.kind for f in opened] == [FrameKind.HEARTBEAT]

@@ -262,9 +262,11 @@ def test_a_restart_forgets_the_order_and_waits_like_after_a_blackout():
     assert (house.state, house.mask) == (NodeState.SHED, CRITICAL)
 
 
-def test_a_restart_forgets_a_local_shed_and_its_lock_out():
+def test_a_restart_is_no_way_around_a_local_shed_and_its_lock_out():
     house = islanded(order=ALL).see(volts(1.0, 48.7)).until(101).see(GOOD).until(102).boot()
     house.hear(house.beacon(tied=False), house.order(ALL)).until(103 + DELAY_S)
+    assert house.mask == CRITICAL
+    house.hear(house.beacon(tied=False)).until(402)
     assert house.mask == ALL
 
 

@@ -228,3 +228,50 @@ def test_a_node_counts_beacons_by_their_period():
     assert patient.mask == ALL
     patient.until(100 + 7 * 30 + 1)
     assert patient.mask == CRITICAL | NORMAL
+
+
+def test_a_crash_without_flash_frees_no_locked_node_and_loses_no_count():
+    house = protected()
+    for _ in range(3):
+        trip(house)
+    house.boot(down_s=10).until(house.now_us / S + 5000)
+    assert (house.mask, house.kpi("trip_count")) == (0, 3)
+
+
+def test_a_restart_is_no_way_around_the_least_time_off():
+    house = House(contacts={"min_off_s": 600.0}).until(100).see(DARK).until(102).see(GOOD)
+    house.lose_power(down_s=10).until(700)
+    assert house.mask == 0
+    assert house.until(720).mask & CRITICAL
+
+
+def test_the_least_time_off_counts_from_the_move():
+    times = ContactTimes(ContactTimesConfig(min_off_s=50.0), ALL)
+    assert times.limit(100 * S, CRITICAL, ALL) == CRITICAL
+    times.observe(170 * S, CRITICAL)
+    assert times.limit(170 * S, ALL, ALL) == ALL
+
+
+def test_a_contact_still_warm_after_a_restart_stays_open():
+    house = protected()
+    house.temp_c = 90.0
+    house.until(102)
+    house.temp_c = 75.0
+    house.lose_power().until(1000)
+    assert house.mask == 0
+    house.temp_c = 69.0
+    assert house.until(1200).mask & CRITICAL
+
+
+def test_a_house_that_hears_nobody_sheds_by_frequency_though_it_was_on_the_grid():
+    house = House().until(100)
+    house.hear(house.beacon(tied=True)).until(500)
+    house.see(volts(1.0, 48.2)).until(502)
+    assert house.mask == CRITICAL
+
+
+def test_stale_readings_are_noticed_in_time():
+    house = House(stale_s=5.0).until(100)
+    house.hear(house.beacon(tied=False), house.order(ALL))
+    read_us = house._sample["supply"].t_us
+    assert house.turns[-1].decisions.wake_us <= read_us + 5 * S + 1

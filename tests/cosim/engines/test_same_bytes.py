@@ -62,17 +62,6 @@ def test_a_snapshot_of_one_engine_goes_on_on_another(engine, data, cut, there):
             assert record_of(built(folder, data), options, (begun, at_us)) == wanted
 
 
-@pytest.fixture(scope="module", params=bundled.names())
-def blackout(request, tmp_path_factory):
-    """A bundled scenario, a run of its first day, and its record of two hours of blackout."""
-    path, folder = scenario_path(request.param), tmp_path_factory.mktemp("blackout")
-    first = RunOptions(folder / "day", until_us=BEGIN + 1, snapshot_every_us=BEGIN)
-    day = run(load(path), first).folder
-    assert snapshots.instants(day)[-1] == BEGIN
-    options = RunOptions(folder / "whole", until_us=END, engine=REFERENCE)
-    return path, day, record_of(load(path), options, (day, BEGIN))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "hours"), [("mosaik", 2.0), ("helics", 0.3)])
 @pytest.mark.parametrize("name", bundled.names())
@@ -80,6 +69,10 @@ def test_every_bundled_scenario_records_the_same_bytes(name, engine, hours, tmp_
     # Around the blackout, from a snapshot so that the day before is run once.
     path, begin = scenario_path(name), round(18.6 * H)
     end = begin + round(hours * H)
+    if load(path).duration_us < begin:  # it is short: the whole of it
+        wanted = record_of(load(path), RunOptions(tmp_path / "a"))
+        assert record_of(load(path), RunOptions(tmp_path / "b", engine=engine)) == wanted
+        return
     first = RunOptions(tmp_path / "day", until_us=begin + 1, snapshot_every_us=begin)
     day = run(load(path), first).folder
     assert snapshots.instants(day)[-1] == begin

@@ -21,6 +21,7 @@ pytest.importorskip("pymodbus")
 SAMPLED = [
     "federates.nodes.meter.sampling=sampled",
     "federates.coordinator.meter.sampling=sampled",
+    "federates.coordinator.meter.ct_ratio=10000",  # a clamp for the whole street
 ]
 #: Two hours with everything that can happen: a blackout, a black start, scarcity, a crash, a
 #: sensor that is wrong, the return of the grid and the closing of the street.

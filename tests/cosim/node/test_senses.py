@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cosim.node.runner import NodeRunner
+from cosim.node.runner import RETRY_US, NodeRunner
 from cosim.node.senses import Senses
 from gridmodel.control import Decisions
-from gridmodel.errors import BridgeError
+from gridmodel.errors import BridgeError, RecordError
 from gridmodel.ports import InverterState, Measurement, SendResult
 
 
@@ -115,3 +115,69 @@ def test_what_could_not_be_done_is_done_when_the_port_is_back():
     assert (relay.closed_now, inverter.p_kw) == (False, 3.0)
     faults = {kpi.name: kpi.value for kpi in runner.kpis()}["port_fault_count"]
     assert faults == 4
+
+
+class FullDisk:
+    """A storage that refuses while it is told to."""
+
+    def __init__(self) -> None:
+        self.full = True
+        self.kept: list[bytes] = []
+
+    def load(self) -> None:
+        return None
+
+    def save(self, data: bytes) -> None:
+        if self.full:
+            raise RecordError("no space left on device")
+        self.kept.append(data)
+
+
+class Trips(Opens):
+    """A controller that opens, and keeps why, and has something to say."""
+
+    def step(self, now_us, seen, frames):
+        decisions = super().step(now_us, seen, frames)
+        once = len(self.seen) == 1
+        return decisions._replace(
+            wake_us=now_us + 10**9, keep=b"trip" if once else None, frames=[b"x"] if once else []
+        )
+
+
+class Counting(Silent):
+    """A radio that counts what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, now_us: int, data: bytes) -> SendResult:
+        self.sent.append(data)
+        return SendResult(True, 1)
+
+
+def test_a_full_disk_holds_up_no_opening_and_lets_no_frame_out():
+    relay, radio, disk = Broken(), Counting(), FullDisk()
+    runner = NodeRunner(
+        Trips(), {"supply": Broken()}, {"critical": relay}, radio, storage=disk
+    )  # fmt: skip
+    runner.step(0)
+    assert (relay.closed_now, radio.sent) == (False, [])
+    assert runner.wake_us == RETRY_US
+    disk.full = False
+    runner.step(RETRY_US)
+    assert (disk.kept, radio.sent) == ([b"trip"], [b"x"])
+
+
+def test_a_restart_forgets_a_set_point_that_waits():
+    inverter, controller = BrokenInverter(), Opens()
+    runner = NodeRunner(
+        controller, {"supply": Broken()}, {"critical": Broken()}, Silent(), inverter
+    )
+    runner.step(0)
+    inverter.fails = True
+    runner.step(1)
+    controller.boot = lambda now_us: None
+    runner.boot(2)
+    inverter.fails = False
+    runner.step(3)
+    assert inverter.p_kw == 0.0

@@ -136,3 +136,20 @@ def test_a_fleet_in_the_dark_goes_on_from_a_snapshot(street):
     assert {k.name: k.value for k in whole.part.kpis()} == {
         k.name: k.value for k in twin.part.kpis()
     }
+
+
+def test_a_switched_node_lives_on_whichever_side_of_its_switch_does(street):
+    board = {"hold_up_s": 5.0}
+    nodes = Nodes(
+        street, every_second, at=ONE, transfer_switch=True, board=board,
+        v_v=0.0, grid_v_pu=1.0, island_v_pu=0.0,
+    )  # fmt: skip
+    nodes.change(10 * S, grid_v_pu=0.0).change(30 * S, island_v_pu=1.0).until(60 * S)
+    awake_s = [now_us // S for now_us in nodes.probes[0].awake_us]
+    assert awake_s == [*range(15), *range(30, 61)]
+
+
+def test_a_crash_lasts_its_time_also_when_the_power_goes_meanwhile(street):
+    nodes = dark(Nodes(street, every_second, at=ONE, board={"hold_up_s": 0.0}), 20, 30)
+    nodes.crash(10 * S, "house_02", 1.0).until(100 * S)
+    assert nodes.probes[0].boots_us == [70 * S]
