@@ -79,6 +79,7 @@ def _data(name: str, place: Place, block: Mapping[str, Any], chosen: Bodies) -> 
             **({"chip_select": 1} if chosen["radio"] == "emulated" else {}),
         },
         **({"persist": f"{name}.kept"} if seat.terminal.flash else {}),
+        **({"thermometer": {"body": "simulated"}} if seat.terminal.temp_c is not None else {}),
         **({"inverter": _inverter(chosen["inverter"])} if seat.terminal.inverter else {}),
     }
 

@@ -151,6 +151,7 @@ def assemble(config: NodeConfig) -> Node:
         node.ports.get("inverter"),
         settings.model_dump(),
         storage=_storage(config, node.bench.terminal),
+        thermometer=node.ports.get("thermometer"),
     )
     return node
 

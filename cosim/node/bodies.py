@@ -1,7 +1,7 @@
 """Bodies: how a port gets its body in a node's process, by the name in its YAML.
 
 A body is registered under ``feedertwin.bridges`` as ``meter.NAME``, ``relay.NAME``,
-``radio.NAME`` or ``inverter.NAME``. To be put into a node it has a ``Config`` and ``fit``,
+``radio.NAME``, ``inverter.NAME`` or ``thermometer.NAME``. To be put into a node it has a ``Config`` and ``fit``,
 which opens it and says to the `Bench` how the simulation around it reaches it.
 """
 
@@ -141,9 +141,21 @@ class _SimulatedInverter(_Simulated):
         return self._cls(terminal)
 
 
+class _SimulatedThermometer(_Simulated):
+    def fit(self, config: Any, name: str, bench: Bench) -> Any:
+        terminal = bench.terminal
+
+        def feed(ask: Ask) -> None:
+            terminal.temp_c = ask.temp_c
+
+        bench.feeds.append(feed)
+        return self._cls(terminal)
+
+
 SIMULATED: dict[str, Body] = {
     "meter": _SimulatedMeter("meter"),
     "relay": _SimulatedRelay("relay"),
     "radio": _SimulatedRadio("radio"),
     "inverter": _SimulatedInverter("inverter"),
+    "thermometer": _SimulatedThermometer("thermometer"),
 }

@@ -72,6 +72,7 @@ class NodeConfig(Settings):
     relays: Mapping[str, RelayBlock] = Field({}, description="bodies of its relays, by name")
     radio: BodyBlock = Field(BodyBlock(), description="body of its radio")
     inverter: BodyBlock | None = Field(None, description="body of its inverter, if it has one")
+    thermometer: BodyBlock | None = Field(None, description="body of its thermometer, if any")
     persist: str | None = Field(
         None, description="folder of what a loss of power must not forget; relative to this file"
     )
@@ -114,6 +115,8 @@ def ports_of(config: NodeConfig) -> Ports:
     found["radio"] = ("radio", "radio", config.radio)
     if config.inverter is not None:
         found["inverter"] = ("inverter", "inverter", config.inverter)
+    if config.thermometer is not None:
+        found["thermometer"] = ("thermometer", "thermometer", config.thermometer)
     return found
 
 

@@ -73,6 +73,7 @@ def make_program(
     radio = registry.load(registry.BRIDGES, "radio.simulated")
     inverter = registry.load(registry.BRIDGES, "inverter.simulated")
     storage = registry.load(registry.BRIDGES, "storage.simulated")
+    thermometer = registry.load(registry.BRIDGES, "thermometer.simulated")
     port = inverter(terminal) if terminal.inverter is not None else None
     if port is not None and inverter_scale is not None:
         port = ScaledInverter(port, inverter_scale)
@@ -84,4 +85,5 @@ def make_program(
         port,
         config.model_dump(),
         storage=storage(terminal) if terminal.flash else None,
+        thermometer=thermometer(terminal) if terminal.temp_c is not None else None,
     )

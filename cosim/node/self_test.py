@@ -53,7 +53,7 @@ def _show(bench: Any, config: NodeConfig) -> None:
         start(Start(0, None, contacts))
     state = InverterState(0.0, 0.5, 1.0, 1.0)
     for feed in bench.feeds:
-        feed(Ask(0, "step", 0, readings, truth, contacts, (), state))
+        feed(Ask(0, "step", 0, readings, truth, contacts, (), state, 25.0))
 
 
 def _used(kind: str, port: Any, now_us: int) -> tuple[bool, str]:
@@ -71,6 +71,8 @@ def _used(kind: str, port: Any, now_us: int) -> tuple[bool, str]:
         return True, f"{_own_words(port) or f'reads back {contact}'}; not moved"
     if kind == "radio":
         return True, _own_words(port) or "opened"
+    if kind == "thermometer":
+        return True, f"{port.read():.1f} deg C"
     state = port.read()
     text = f"{state.p_kw:.2f} kW, {100 * state.soc_pu:.0f} % of {state.e_kwh:g} kWh"
     words = _own_words(port)

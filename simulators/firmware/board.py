@@ -37,6 +37,15 @@ class Flash(Settings):
     )
 
 
+class Enclosure(Settings):
+    """What warms the contacts: losses grow with the square of the current."""
+
+    ambient_c: float = Field(25.0, description="around the enclosure")
+    rise_c: Positive = Field(30.0, description="above that in the end, at `rise_at_a`")
+    rise_at_a: Positive = Field(40.0, description="current of that rise")
+    lag_s: Positive = Field(900.0, description="time constant of the warming")
+
+
 class BoardConfig(Settings):
     """A node's board."""
 
@@ -52,6 +61,7 @@ class BoardConfig(Settings):
         "hold", description="contacts without power: latching relays hold, contactors open"
     )
     watchdog_s: Positive = Field(30.0, description="a program that hangs is started anew after")
+    enclosure: Enclosure | None = Field(None, description="there is a thermometer by the contacts")
     flash: Flash | None = Field(None, description="what programs keep survives a loss of power")
     step_us: NonNegative = Field(
         180.0, description="processor time of a step, for the budget; see the benchmarks"
@@ -91,6 +101,8 @@ class Boards:
         self._steps = np.zeros(count, dtype=np.int64)
         self._brownout_count = 0
         self._hang_count = 0
+        self._temp_c = np.full(count, config.enclosure.ambient_c if config.enclosure else 0.0)
+        self._warmed_us = 0
 
     def local_us(self, node: int, t_us: int) -> int:
         """Return what a node's clock shows. [us]"""
@@ -127,6 +139,19 @@ class Boards:
         self._brownout_count += len(lost)
         return lost, back
 
+    def warm(self, t_us: int, i_a: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take the currents since the last call; return the temperatures, (n_node,). [deg C]
+
+        A first-order lag, exact for a current that is constant in between.
+        """
+        enclosure = self.config.enclosure
+        assert enclosure is not None
+        end_c = enclosure.ambient_c + enclosure.rise_c * (i_a / enclosure.rise_at_a) ** 2
+        left = np.exp(-(t_us - self._warmed_us) / 1e6 / enclosure.lag_s)
+        self._temp_c = end_c + (self._temp_c - end_c) * left
+        self._warmed_us = t_us
+        return self._temp_c
+
     def is_off(self, node: int) -> bool:
         """Return whether a node has no power."""
         return bool(self._off[node])
@@ -160,7 +185,9 @@ class Boards:
 
     def snapshot(self) -> Any:
         """Return the dynamic state."""
-        names = ("_dark_us", "_off", "_steps", "_brownout_count", "_hang_count")
+        names = (
+            "_dark_us", "_off", "_steps", "_brownout_count", "_hang_count", "_temp_c", "_warmed_us",
+        )  # fmt: skip
         return copy.deepcopy({name: getattr(self, name) for name in names})
 
     def restore(self, state: Any) -> None:

@@ -104,3 +104,12 @@ def ports_of(
         ]
         outputs.append(Signal("p_set_kw", about="power wanted of the anchor while tied"))
     return tuple(inputs), tuple(outputs)
+
+
+def illegal(modem: Modem) -> str:
+    """Return why a modem may not send as it is set, if so."""
+    try:
+        modem.rule()
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -34,10 +34,9 @@ from gridmodel.ports import InverterState, ReceivedFrame
 from gridmodel.settings import Settings, near
 from gridmodel.units import microseconds
 from gridmodel.wire.frames import EVERYONE
-from gridmodel.wire.lora import Modem
 from gridmodel.wire.seal import OVERHEAD_BYTES, peek
 from simulators.firmware.board import NEVER_US, Boards
-from simulators.firmware.config import Crash, FirmwareConfig, Hang, ports_of
+from simulators.firmware.config import Crash, FirmwareConfig, Hang, illegal, ports_of
 from simulators.firmware.front_end import FrontEnd, SensorFault
 
 #: Meters: the house's own supply, and with a transfer switch both sides of it.
@@ -109,7 +108,7 @@ class Firmware(Federate):
         faults += [
             Fault(context.name, "modem", f"cell {cell}: {problem}")
             for cell in cells
-            if (problem := _illegal(config.cells.tuned(config.modem, cell)))
+            if (problem := illegal(config.cells.tuned(config.modem, cell)))
         ]
         if faults:
             raise ScenarioError("firmware cannot be built", faults)
@@ -122,6 +121,7 @@ class Firmware(Federate):
                     relays=_contacts_at_start(config),
                     inverter=InverterState(0.0, 0.0, 0.0, 0.0) if config.inverter else None,
                     flash=config.board.flash is not None,
+                    temp_c=config.board.enclosure.ambient_c if config.board.enclosure else None,
                 ),
                 _meters(config),
                 seat.address,
@@ -150,6 +150,11 @@ class Firmware(Federate):
         if t_us % self.period_us == 0:
             anyone |= self._front_end.read(t_us, inputs, self._on_grid, due)
             self._feed(t_us, self._mains_v(inputs), outputs)
+            if self._config.board.enclosure is not None:
+                currents_a = [self._front_end.current_a(k) for k in range(len(self._terminals))]
+                temps_c = self._boards.warm(t_us, np.array(currents_a)).tolist()
+                for terminal, temp_c in zip(self._terminals, temps_c, strict=True):
+                    terminal.temp_c = temp_c
         if self._down_count:
             self._boot(t_us, due)
             anyone |= bool(due.any())
@@ -371,15 +376,6 @@ def _together(by_program: Sequence[tuple[Kpi, ...]]) -> tuple[Kpi, ...]:
             kpi = Kpi(kpi.name, value, kpi.about)
         found[kpi.name] = kpi
     return tuple(found.values())
-
-
-def _illegal(modem: Modem) -> str:
-    """Return why a modem may not send as it is set, if so."""
-    try:
-        modem.rule()
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _meters(config: FirmwareConfig) -> tuple[str, ...]:

@@ -211,6 +211,10 @@ class FrontEnd:
             for meter, row in zip(self._meters, rows, strict=True)
         }
 
+    def current_a(self, node: int) -> float:
+        """Return the newest current of a node's own supply. [A]"""
+        return float(self._readings[node, 0, CURRENT])
+
     def watch(self, node: int, alarms: Sequence[Alarm]) -> None:
         """Set the bounds of a node's comparators."""
         bounds = self._bounds[node]

@@ -16,6 +16,7 @@ from hardware_bridges.meter.simulated import SimulatedMeter
 from hardware_bridges.radio.simulated import SimulatedRadio
 from hardware_bridges.relay.simulated import SimulatedRelay
 from hardware_bridges.storage.simulated import SimulatedStorage
+from hardware_bridges.thermometer.simulated import SimulatedThermometer
 from simulators.firmware.fleet import Firmware, FirmwareConfig
 from tests.simulators.bench import S, context, copied, inputs
 
@@ -115,6 +116,7 @@ class Nodes:
             SimulatedRadio(terminal, seat.modem),
             SimulatedInverter(terminal) if terminal.inverter is not None else None,
             storage=SimulatedStorage(terminal) if terminal.flash else None,
+            thermometer=SimulatedThermometer(terminal) if terminal.temp_c is not None else None,
         )
 
     # what happens to it

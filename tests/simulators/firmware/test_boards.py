@@ -153,3 +153,14 @@ def test_a_crash_lasts_its_time_also_when_the_power_goes_meanwhile(street):
     nodes = dark(Nodes(street, every_second, at=ONE, board={"hold_up_s": 0.0}), 20, 30)
     nodes.crash(10 * S, "house_02", 1.0).until(100 * S)
     assert nodes.probes[0].boots_us == [70 * S]
+
+
+def test_contacts_warm_with_the_square_of_the_current(street):
+    enclosure = {"ambient_c": 20.0, "rise_c": 30.0, "rise_at_a": 40.0, "lag_s": 100.0}
+    nodes = Nodes(street, every_second, at=ONE, board={"enclosure": enclosure}, p_kw=-V * 20 / 1e3)
+    (probe,) = nodes.until(1000 * S).probes
+    temps_c = [turn.seen.temp_c for turn in probe.turns]
+    end_c = 20.0 + 30.0 / 4.0
+    assert temps_c[0] == 20.0
+    assert temps_c[100] == pytest.approx(end_c - (end_c - 20.0) * np.exp(-1.0), abs=0.05)
+    assert temps_c[-1] == pytest.approx(end_c, abs=0.05)
