@@ -66,8 +66,9 @@ ONE_FAULT = [
      "s.yaml:11: federates.battery.model: there is no federate 'batery'. Did you mean 'battery'?"),
     ("{model: sky}", "{}",
      "s.yaml:8: federates.sky.model: is missing. Known are battery, check_meter, electric_vehicles, "
-     "firmware, formed_street, helics, households, interconnection, island, lora, mosaik, opendss, "
-     "photovoltaics, public_grid, scripted, sky, standard_inverters."),
+     "firmware, formed_street, helics, households, interconnection, island, lora, lora_mesh, "
+     "lora_star, mosaik, opendss, photovoltaics, public_grid, scripted, simpy_process, sky, "
+     "standard_inverters."),
     ("duration_h: 2", "duration_h: 2\nsead: 1",
      "s.yaml:4: sead: there is no key 'sead' here. Did you mean 'seed'?"),
     ("duration_h: 2\n", "", "s.yaml: duration_h: is missing. It is the length of the run."),
