@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,17 @@ class _Builder:
         path: KeyPath = ("federates", name)
         if not isinstance(model, str):
             problem = "is missing." if model is None else f"{model!r} was given."
-            self._faults.append(
-                Fault(self._where(*path), f"federates.{name}.model", problem,
-                      f"Known are {', '.join(registry.names(registry.FEDERATES))}.")
-            )  # fmt: skip
+            advice = f"Known are {', '.join(registry.names(registry.FEDERATES))}."
+            others = [
+                other
+                for other, one in _mappings(self._document.data.get("federates"))
+                if "model" in one
+            ]
+            close = get_close_matches(name, others, n=1) if model is None else []
+            if close:  # a mistyped --set makes a part of its own
+                advice = f"Did you mean the part '{close[0]}'? {advice}"
+            fault = Fault(self._where(*path), f"federates.{name}.model", problem, advice)
+            self._faults.append(fault)
             return None
         try:
             cls: type[Federate] = registry.load(registry.FEDERATES, model)

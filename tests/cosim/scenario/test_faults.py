@@ -264,3 +264,10 @@ def test_a_file_is_sought_beside_the_scenario_that_names_it(tmp_path):
     )
     child.write_text("extends: far/base.yaml\nname: child\n")
     assert load(child).config.name == "child"
+
+
+def test_a_mistyped_override_names_the_part_that_was_meant(tmp_path):
+    (tmp_path / "s.yaml").write_text(GOOD)
+    with pytest.raises(ScenarioError) as told:
+        load(tmp_path / "s.yaml", ["federates.batery.e_kwh=90"])
+    assert "Did you mean the part 'battery'?" in str(told.value)
