@@ -73,6 +73,8 @@ class Node:
     ports: dict[str, Any] = field(default_factory=dict)
     runner: NodeRunner | None = None
     held: HeldRadio | None = None
+    #: As they were read back last.
+    _contacts: dict[str, bool] = field(default_factory=dict)
 
     @property
     def relays(self) -> dict[str, Relay]:
@@ -81,18 +83,24 @@ class Node:
 
     def contacts(self) -> dict[str, bool]:
         """Return the contacts as they are read back."""
-        return {name: relay.closed for name, relay in self.relays.items()}
+        found = {}
+        for name in self.config.relays:
+            relay = self.ports.get(f"relay.{name}")
+            if relay is not None:
+                with contextlib.suppress(OSError, RuntimeError, FeedertwinError):
+                    found[name] = self._contacts[name] = relay.closed
+        return self._contacts | found
 
     def make_safe(self) -> dict[str, bool]:
         """Bring the relays into the position they are left in; return the contacts."""
         for name, block in self.config.relays.items():
             relay = self.ports.get(f"relay.{name}")
-            if relay is not None and block.safe == "open":
-                relay.open()
-            elif relay is not None and block.safe == "closed":
-                relay.close()
-        known = [name for name in self.config.relays if f"relay.{name}" in self.ports]
-        return {name: self.ports[f"relay.{name}"].closed for name in known}
+            if relay is None or block.safe == "keep":
+                continue
+            # One that fails keeps no other from its position.
+            with contextlib.suppress(OSError, RuntimeError, FeedertwinError):
+                (relay.open if block.safe == "open" else relay.close)()
+        return self.contacts()
 
     def close(self) -> None:
         """Give back what the bodies hold, the last one first."""

@@ -158,10 +158,14 @@ class DatagramLine:
                 continue
             except OSError as error:
                 raise BorderError(f"the line broke ({error})") from error
-            if self._fixed and sender != self._peer:
+            if sender != self._peer and (self._fixed or not self._opens(data)):
                 continue
             self._peer = sender
             return data
+
+    def _opens(self, data: bytes) -> bool:
+        """Return whether a stranger may take the line: the first to speak, or a simulation."""
+        return self._peer is None or data.startswith(b'["Start"')
 
     def close(self) -> None:
         """End the line."""

@@ -175,7 +175,9 @@ def decode(data: bytes) -> Word:
     try:
         name, fields = json.loads(data)
         word: Word = _KINDS[name](**{key: _typed(key, value) for key, value in fields.items()})
-    except (ValueError, TypeError, KeyError) as error:
+        if not all(isinstance(getattr(word, key, 0), int) for key in ("number", "t_us")):
+            raise TypeError("its number and instant are whole numbers")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BorderError(
             f"{data[:60]!r} is no message of version {VERSION} between a node and a simulation "
             f"({type(error).__name__}: {error}). Do both ends run the same feedertwin?"

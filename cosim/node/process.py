@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from cosim.node.assembly import Node
-from cosim.node.lines import Line
+from cosim.node.lines import Line, StreamLine
 from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, decode, encode
 from gridmodel.errors import BorderError
 
@@ -45,6 +45,8 @@ class NodeProcess:
         self._last: Answer | None = None
         self._running = False
         self._now_us = 0
+        #: Messages that were none, on a line where anyone may speak.
+        self.noise_count = 0
 
     def run(self) -> str:
         """Run; return why it ended. Relays are left in their safe position."""
@@ -92,11 +94,22 @@ class NodeProcess:
         while not self._why:
             data = line.receive(self._patience_s())
             if data is not None:
-                self._answer(line, decode(data), hello)
+                self._hear(line, data, hello)
             elif self._last is not None and self._overdue():
                 line.send(encode(self._own_step()))
             elif not self._running and time.monotonic() > until_s:
                 self._why = f"no simulation has spoken for {_START_S:g} s"
+
+    def _hear(self, line: Line, data: bytes, hello: Hello) -> None:
+        """Answer what is a message; on a line where anyone may speak, the rest is noise."""
+        try:
+            word = decode(data)
+        except BorderError:
+            if isinstance(line, StreamLine):
+                raise
+            self.noise_count += 1
+            return
+        self._answer(line, word, hello)
 
     def _answer(self, line: Line, word: Any, hello: Hello) -> None:
         if isinstance(word, Start):
@@ -198,7 +211,7 @@ class NodeProcess:
         runner.boot(0)
         while not self._why:
             now_us = clock.now_us()
-            due = now_us >= runner.wake_us or (held is not None and held.poll())
+            due = now_us >= runner.wake_us or (held is not None and runner.hears(held.poll))
             if now_us >= next_us and not due:
                 next_us = now_us - now_us % sample_us + sample_us
                 due = runner.rings(now_us)

@@ -6,7 +6,7 @@ The same loop in every body; only the bodies behind the ports differ.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -75,6 +75,12 @@ class NodeRunner:
         faults = self._senses.fault_count
         own = (Kpi("port_fault_count", faults, "times a port failed"),) if faults else ()
         return (*self._controller.kpis(), *own)
+
+    def hears(self, poll: Callable[[], bool]) -> bool:
+        """Return whether the radio has something, by a look at it that may fail."""
+        found: list[bool] = []
+        self._senses.do(lambda: found.append(poll()))
+        return found == [True]
 
     def rings(self, now_us: int) -> bool:
         """Return whether a present reading is outside the bounds that wake the controller."""

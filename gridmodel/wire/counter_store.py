@@ -119,7 +119,7 @@ class CounterStore:
         """
         disk = disk or RealDisk()
         for copy in _copies_of(path):
-            if _number(disk, copy) is not None:
+            if _exists(disk, copy):
                 raise RecordError(
                     f"{copy}: there is a counter already; one that begins anew would repeat "
                     "numbers. Remove it together with the keys it was used with."
@@ -154,6 +154,17 @@ def _record(number: int) -> bytes:
     number = min(number, 2**32 - 1)
     body = _RECORD.pack(_MAGIC, number, 0)[:8]
     return body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def _exists(disk: Disk, path: Path) -> bool:
+    """Return whether there is a file, readable or not: only its absence is a fresh start."""
+    try:
+        disk.read(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _number(disk: Disk, path: Path) -> int | None:

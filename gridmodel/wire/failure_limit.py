@@ -1,9 +1,9 @@
 """Limit on failures: how often a forger may try.
 
-A tag of 4 bytes is guessed once in 2^32 tries. With one try a second that takes 136
-years; a channel full of short frames would offer about twenty a second. The limit lets
-a burst pass, as noise and collisions make one, so it bites only when a forger already
-fills so much of the channel that jamming would be cheaper.
+A tag of 4 bytes is guessed once in 2^32 tries. A channel full of short frames offers about
+twenty a second, which takes seven years. The limit holds a forger to that also where frames
+come faster than by radio, and bites nobody below it: one that bit sooner would let a few forged
+frames a second keep the true ones out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FailureLimit:
     """
 
     burst: int = 32
-    refill_us: int = US_PER_S
+    refill_us: int = US_PER_S // 20
     failures: int = 0
     since_us: int = 0  # from when on the time for the next token counts
 

@@ -36,7 +36,7 @@ from simulators.radio.in_flight import InFlight
 from simulators.radio.isolation import SF_MIN, thresholds_db
 from simulators.radio.lora_config import LoraConfig as LoraConfig
 from simulators.radio.lora_config import RadiosConfig as RadiosConfig
-from simulators.radio.outbox import Fate, Go, Outbox, Wish
+from simulators.radio.outbox import Fate, Go, Outbox, Refused, Wish
 from simulators.radio.reception import (
     COLLIDED,
     DEAF,
@@ -167,7 +167,9 @@ class Lora(Federate):
         for fate in self._outbox.act(t_us, self._hears):
             self._do(t_us, fate, outputs)
         for message in inputs.messages["transmit"]:
-            for fate in self._outbox.ask(t_us, self._wish(message)):
+            wish = self._wish(message)
+            fates = self._outbox.ask(t_us, wish) if self._can(wish) else [_beyond(wish)]
+            for fate in fates:
                 self._do(t_us, fate, outputs)
         self._note_listening()
         if ended:
@@ -229,6 +231,11 @@ class Lora(Federate):
         modem = self._modems[key]
         radio = self._roster.rows[data["fleet"]][0] + data["node"]
         return Wish(radio, data["frame"], modem, modem.airtime_us(len(data["frame"])))
+
+    def _can(self, wish: Wish) -> bool:
+        """Return whether the chip, if its energy is counted, can send with that power."""
+        energy = self._config.energy
+        return energy is None or energy.reaches(wish.modem.tx_power_dbm)
 
     def _do(self, t_us: int, fate: Fate, outputs: dict[str, Any]) -> None:
         """Put a packet on the air, or say that it is not sent."""
@@ -329,3 +336,7 @@ class Lora(Federate):
         if self._meter is not None:
             outputs["energy_kwh"] = self._meter.used_kwh(t_us)
         self._window = _Tally(airtime_us=beyond_us)
+
+
+def _beyond(wish: Wish) -> Refused:
+    return Refused(wish, "forbidden", None)

@@ -70,6 +70,11 @@ class EnergyConfig(Settings):
         None, description="usable energy of a node's battery; gives its life"
     )
 
+    def reaches(self, power_dbm: float) -> bool:
+        """Return whether the chip can send with a power. [dBm]"""
+        row = power_dbm - FIRST_DBM[self.chip]
+        return 0.0 <= row <= len(SENDING_MA[self.chip, self.regulator]) - 1
+
     def sending_ma(self, power_dbm: float) -> float:
         """Return the current while sending; between table values linear. [mA]
 

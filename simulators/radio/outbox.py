@@ -104,7 +104,7 @@ class Outbox:
             why = "busy" if t_us < desk.free_us else "limit"
             return [Refused(wish, why, earliest)]
         if len(desk.waiting) >= self._room:
-            return [Refused(wish, "full", earliest)]
+            return [Refused(wish, "full", None)]
         desk.waiting.append(wish)
         return self._advance(t_us, desk, None) if desk.stage == "idle" else []
 

@@ -346,6 +346,21 @@ def test_a_forger_has_a_burst_of_tries_and_then_one_a_second():
     assert opener.open(true, 100_000_000).counter == 1
 
 
+def test_a_forger_with_a_little_of_the_air_keeps_no_true_frame_out():
+    sealer, opener = pair()
+    opener.limit = FailureLimit()
+    (forged,) = orders(Sealer(SOURCE, OTHER_KEY), 1)
+    for _ in range(64):  # a burst first, as noise makes one
+        with pytest.raises(FrameError):
+            opener.open(forged, 0)
+    for second in range(1, 200):
+        for part in range(5):  # five frames a second: a fifth of the channel
+            with pytest.raises(FrameError):
+                opener.open(forged, second * 1_000_000 + part * 200_000)
+        (true,) = orders(sealer, 1)
+        assert opener.open(true, second * 1_000_000 + 900_000).counter == second
+
+
 def test_replays_and_strangers_use_up_no_tries():
     sealer, opener = pair()
     opener.limit = FailureLimit(burst=3)

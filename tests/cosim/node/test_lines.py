@@ -228,3 +228,17 @@ def test_what_is_no_address_is_refused(text):
 )
 def test_an_address_is_read_as_it_is_written(text):
     assert str(address(text)) == text
+
+
+def test_a_stranger_takes_no_line_that_is_spoken_for_unless_it_is_a_simulation():
+    with datagrams() as (world, node), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        at = ("127.0.0.1", node._socket.getsockname()[1])
+        other.bind(("127.0.0.1", 0))
+        other.sendto(b"hello?", at)
+        assert node.receive(0.3) is None
+        node.send(b"to the first")
+        assert world.receive(5.0) == b"to the first"
+        other.sendto(b'["Start",{}]', at)
+        assert node.receive(5.0) == b'["Start",{}]'
+        node.send(b"to the second")
+        assert other.recvfrom(100)[0] == b"to the second"

@@ -70,3 +70,13 @@ def test_noise_is_refused_and_crashes_nothing(data):
 def test_a_message_of_another_version_is_refused():
     with pytest.raises(BorderError, match="same feedertwin"):
         decode(b'["Answer",{"number":1,"t_us":2,"colour":"red"}]')
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'["Ask",[]]', b'["Ask",{"number":"x"}]', b'["Start",{"t_us":1.5,"factor":null}]', b"[" * 100_000],
+    ids=["no fields", "a number that is text", "half an instant", "deep"],
+)  # fmt: skip
+def test_json_that_is_no_message_is_refused(data):
+    with pytest.raises(BorderError, match="no message of version"):
+        decode(data)

@@ -282,3 +282,9 @@ def test_a_state_of_charge_exchange_takes_less_than_a_second_in_99_of_100_cases(
     assert np.mean(np.array(took) > 2 * airtime + turn_us) == pytest.approx(0.19, abs=0.03)
     assert kpi(air.lora, "refused_count") == 0
     assert 0.2 * (sf == 9) < kpi(air.lora, "duty_max_pu") <= 1.0
+
+
+def test_a_power_the_chip_cannot_send_with_is_refused_where_its_energy_is_counted():
+    strong = Modem(frequency_mhz=869.525, tx_power_dbm=27.0)  # legal there
+    air = Air(PAIR, energy={}).send(S, 0, A, strong).until(2 * S)
+    assert [(refusal.why, refusal.from_us) for refusal in air.refused] == [("forbidden", None)]

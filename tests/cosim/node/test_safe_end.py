@@ -1,0 +1,60 @@
+"""However a node's process ends, each relay that can be moved is in its safe position."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cosim.node.assembly import Node
+from cosim.node.config import RelayBlock
+from cosim.node.lines import StreamLine
+from cosim.node.process import NodeProcess
+from gridmodel.errors import BorderError, BridgeError
+
+
+class Contact:
+    """A relay that may fail."""
+
+    def __init__(self, closed: bool, fails: bool = False) -> None:
+        self._closed, self.fails = closed, fails
+
+    @property
+    def closed(self) -> bool:
+        if self.fails:
+            raise BridgeError("GPIO5", "does not answer.")
+        return self._closed
+
+    def open(self) -> None:
+        if self.fails:
+            raise OSError("the bus is gone")
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def test_one_relay_that_fails_keeps_no_other_from_its_position():
+    blocks = {
+        "critical": RelayBlock(safe="open"), "normal": RelayBlock(safe="open"),
+        "deferrable": RelayBlock(safe="closed"), "pump": RelayBlock(safe="keep"),
+    }  # fmt: skip
+    relays = {
+        "relay.critical": Contact(True, fails=True), "relay.normal": Contact(True),
+        "relay.deferrable": Contact(False), "relay.pump": Contact(True),
+    }  # fmt: skip
+    config: Any = SimpleNamespace(relays=blocks)
+    nothing: Any = None
+    node = Node(config, nothing, nothing, dict(relays))
+    assert node.make_safe() == {"normal": False, "deferrable": True, "pump": True}
+
+
+def test_noise_ends_no_node_where_anyone_may_speak():
+    process = NodeProcess.__new__(NodeProcess)
+    process.noise_count = 0
+    anyone: Any = object()
+    process._hear(anyone, b"hello?", None)  # type: ignore[arg-type]
+    assert process.noise_count == 1
+    with pytest.raises(BorderError):
+        process._hear(StreamLine.__new__(StreamLine), b"hello?", None)  # type: ignore[arg-type]
