@@ -29,9 +29,10 @@ from cosim.hil.session import DEADLINE_S
 from cosim.hil.statistics import percentiles
 from cosim.hil.trace import TraceComparison
 from cosim.hil.wish import wishes
+from cosim.node.bodies import body_of
 from cosim.pacer import RealTimeConfig
 from cosim.run import DONE, FELL_SHORT, RunOptions
-from gridmodel.errors import Fault, ScenarioError
+from gridmodel.errors import Fault, FeedertwinError, ScenarioError
 from gridmodel.settings import near
 
 #: Rows of the table of orders.
@@ -118,6 +119,11 @@ def _bodies(texts: list[str]) -> dict[str, str]:
         if port not in EMULATED or not body:
             advice = f"Write --body radio=simulated. {near(port, EMULATED)}"
             faults.append(Fault("--body", text, "is no PORT=BODY.", advice))
+            continue
+        try:
+            body_of(port, body)
+        except FeedertwinError as error:
+            faults.append(Fault("--body", text, str(error)))
         found[port] = body
     if faults:
         raise ScenarioError("bodies cannot be told", faults)
@@ -158,7 +164,9 @@ def _show(
                 err.print(f"[bold yellow]warning[/] {escape(warning)}", soft_wrap=True)
     show(result, as_json, quiet)
     for name, found in promise.items():
-        if found.equal:
+        if found.equal and not found.same:
+            out.print(f"[bold yellow]nothing to compare[/]: {name} took no decision")
+        elif found.equal:
             out.print(
                 f"[bold green]the same[/]: {name} took {found.same:,} decisions, inside and out"
             )

@@ -111,6 +111,7 @@ def inside(
     """
     session = Session(wishes, bodies=bodies, outside=False)
     scenario = load(path, overrides, session.program)
+    session.check(scenario)
     return _run(session, scenario, replace(options, real_time=None), overrides, progress)
 
 

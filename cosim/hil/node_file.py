@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from cosim.scenario.build import Scenario
+from gridmodel.errors import Fault, ScenarioError
 from gridmodel.federate import NodeSeat
 
 if TYPE_CHECKING:
@@ -101,8 +102,14 @@ def _inverter(body: str) -> dict[str, Any]:
 
 def _relays(seat: NodeSeat, body: str) -> dict[str, Any]:
     """Return the relays of a seat; those on pins get the pins of a usual relay board."""
+    if body != "simulated" and len(seat.terminal.relays) > len(RELAY_PINS):
+        count = len(seat.terminal.relays)
+        problem = f"has {count} relays; an emulated board has {len(RELAY_PINS)}."
+        fault = Fault("--node", seat.terminal.name, problem, "Add --body relay=simulated.")
+        raise ScenarioError("node cannot be put on emulated hardware", [fault])
+    pins = RELAY_PINS + (0,) * len(seat.terminal.relays)  # simulated ones need none
     blocks: dict[str, Any] = {}
-    for relay, pin in zip(seat.terminal.relays, RELAY_PINS, strict=False):
+    for relay, pin in zip(seat.terminal.relays, pins, strict=False):
         if relay == "tie":  # the anchor's way to the grid is others' to move
             blocks[relay] = {"given": True}
         else:

@@ -86,6 +86,7 @@ class Session:
         #: Decisions of the nodes that were wished, by name.
         self.traces: dict[str, list[Decision]] = {}
         self._seats: list[str] = []
+        self._meant: dict[str, Wish] = {}
         self._scenario: Scenario | None = None
         self._sockets: Path | None = None
         self._listeners: list[Listener] = []
@@ -95,6 +96,8 @@ class Session:
         name = seat_name(seat)
         self._seats.append(name)
         wish = next((w for w in self._wishes if w.name in (name, seat.terminal.name)), None)
+        if wish is not None:
+            self._meant[name] = wish
         scale = None
         if wish is not None and self._bodies.get("inverter") == "emulated":
             scale = InverterScale.for_rating(*INVERTER_RATING)
@@ -124,9 +127,13 @@ class Session:
         self._scenario = scenario
         faults = []
         for wish in self._wishes:
-            names = [name for name, place in self.places.items() if place.wish is wish]
+            names = [name for name, meant in self._meant.items() if meant is wish]
             customers = {name.split(".")[1] for name in self._seats}
-            if not names:
+            taken = [n for n in self._meant if wish.name in (n, n.split(".")[1])]
+            if not names and taken:
+                problem = f"'--node {self._meant[taken[0]].name}' names that node already."
+                faults.append(Fault("--node", wish.name, problem, "Name it once."))
+            elif not names:
                 problem = f"there is no node '{wish.name}'."
                 advice = _alike(wish.name, {*self._seats, *customers})
                 faults.append(Fault("--node", wish.name, problem, advice))

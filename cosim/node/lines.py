@@ -141,8 +141,12 @@ class DatagramLine:
     def send(self, data: bytes) -> None:
         """Send one message, if anyone has spoken yet."""
         if self._peer is not None:
-            with contextlib.suppress(ConnectionError):  # nobody listens yet
-                self._socket.sendto(data, self._peer)
+            try:
+                with contextlib.suppress(ConnectionError):  # nobody listens yet
+                    self._socket.sendto(data, self._peer)
+            except OSError as error:
+                size = f"{len(data):,} bytes to {self._peer[0]}:{self._peer[1]}"
+                raise BorderError(f"{size} cannot be sent ({error.strerror})") from error
 
     def receive(self, wait_s: float | None) -> bytes | None:
         """Return the next message, or None if none came in time."""
@@ -236,7 +240,11 @@ def to_world(at: Address, node: str, wait_s: float = 20.0) -> Line:
 def to_node(at: Address, node: str) -> Line:
     """Return a simulation's line to a node that is reached without a listener of ours."""
     if at.kind == "udp":
-        return DatagramLine(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), (at.host, at.port))
+        try:
+            host = socket.gethostbyname(at.host)
+        except OSError as error:
+            raise BorderError(f"{at} is nowhere to be found ({error.strerror})") from error
+        return DatagramLine(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), (host, at.port))
     return _other(at, node, node_side=False)
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from cosim.cli.arguments import scenario_path
+from cosim.cli.hil import _bodies
 from cosim.hil.hil import compared, differing, hil, inside, replay
 from cosim.hil.live_node import LiveNode
 from cosim.hil.wish import wishes
@@ -130,6 +131,21 @@ def test_a_wish_that_finds_none_or_several_is_refused(wish, words, tmp_path):
         hil(SCARCITY, wishes([wish]), RunOptions(tmp_path, UNTIL_US))
     assert words in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_wishes_for_one_node_are_told_before_anything_runs(tmp_path):
+    asked = wishes(["house_03=emulated", "nodes.house_03=emulated"])
+    for run_it in (hil, inside):
+        with pytest.raises(ScenarioError, match="names that node already"):
+            run_it(scenario_path("street_island/scarcity"), asked, RunOptions(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_bodies_that_are_none_are_told_all_at_once():
+    with pytest.raises(ScenarioError) as told:
+        _bodies(["radio=emulatd", "x=1", "relay=simulated"])
+    assert "Did you mean 'radio.emulated'?" in str(told.value)
+    assert "x=1: is no PORT=BODY" in str(told.value)
 
 
 def test_a_node_that_cannot_start_is_told_with_its_last_words(tmp_path):

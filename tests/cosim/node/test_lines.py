@@ -242,3 +242,19 @@ def test_a_stranger_takes_no_line_that_is_spoken_for_unless_it_is_a_simulation()
         assert node.receive(5.0) == b'["Start",{}]'
         node.send(b"to the second")
         assert other.recvfrom(100)[0] == b"to the second"
+
+
+def test_a_host_may_be_a_name():
+    at = Address("udp", "127.0.0.1", free_port(socket.SOCK_DGRAM))
+    node, world = to_world(at, "house"), to_node(at._replace(host="localhost"), "house")
+    world.send(b"first")
+    assert node.receive(5.0) == b"first"
+    node.send(b"answer")
+    assert world.receive(5.0) == b"answer"
+    world.close()
+    node.close()
+
+
+def test_what_no_datagram_holds_is_told():
+    with datagrams() as (world, _), pytest.raises(BorderError, match="70,000 bytes to 127"):
+        world.send(bytes(70_000))
