@@ -78,7 +78,8 @@ class RealDisk:
 class CounterStore:
     """Gives each number once, over any number of power cuts.
 
-    One process at a time may use a path.
+    One process at a time may use a path; a lock beside the file sees to it (where the system
+    has `flock`).
 
     Parameters
     ----------
@@ -90,15 +91,19 @@ class CounterStore:
     Raises
     ------
     FrameError
-        If neither copy can be read. `create` makes them for a fresh key.
+        If neither copy can be read, or another process has it open. `create` makes them for a
+        fresh key.
     """
 
     path: Path
     disk: Disk = field(default_factory=RealDisk)
     _last: int = field(init=False)  # given last
     _ahead: int = field(init=False)  # numbers up to here may be given
+    _lock: int = field(init=False, default=-1)  # handle
 
     def __post_init__(self) -> None:
+        if isinstance(self.disk, RealDisk):
+            self._lock = _locked(self.path)
         found = [_number(self.disk, copy) for copy in self._copies]
         known = [number for number in found if number is not None]
         if not known:
@@ -107,6 +112,10 @@ class CounterStore:
                 "used are unknown; give the node new keys or a new epoch, and a new counter"
             )
         self._last = self._ahead = max(known)
+
+    def __del__(self) -> None:
+        if getattr(self, "_lock", -1) >= 0:
+            os.close(self._lock)
 
     @classmethod
     def create(cls, path: Path, disk: Disk | None = None) -> CounterStore:
@@ -144,6 +153,27 @@ class CounterStore:
             self._ahead += STEP
         self._last += 1
         return self._last
+
+
+def _locked(path: Path) -> int:
+    """Return the handle of a lock that is this process's alone, -1 where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:  # no POSIX system
+        return -1
+    try:
+        handle = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:
+        return -1  # there is no such folder: what follows says so
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise FrameError(
+            f"{path}: another process uses this counter, and both would give the same numbers; "
+            "end it, or give this node keys of its own"
+        ) from error
+    return handle
 
 
 def _copies_of(path: Path) -> Sequence[Path]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gridmodel.errors import FrameError, RecordError
-from gridmodel.wire.counter_store import STEP, CounterStore
+from gridmodel.wire.counter_store import STEP, CounterStore, RealDisk
 from gridmodel.wire.frames import FrameKind
 from gridmodel.wire.seal import Sealer
 from tests.conftest import ROOT
@@ -299,3 +299,24 @@ def test_a_process_that_is_killed_with_signal_9_repeats_no_number(tmp_path):
                     last = int(line)
         assert sender.returncode == -signal.SIGKILL
     assert CounterStore(path).take() > last
+
+
+def test_two_processes_do_not_share_a_counter(tmp_path):
+    path = tmp_path / "counter"
+    store = CounterStore.create(path)
+    assert store.take() == 1
+    command = [sys.executable, "-c", SENDER, str(path)]
+    other = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert other.returncode != 0
+    assert "another process uses this counter" in other.stderr
+    del store
+    assert CounterStore(path).take() == STEP + 1
+
+
+def test_a_counter_that_cannot_be_read_is_not_taken_for_a_fresh_one(tmp_path):
+    class Unreadable(RealDisk):
+        def read(self, path: Path) -> bytes:
+            raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(RecordError, match="would repeat numbers"):
+        CounterStore.create(tmp_path / "counter", Unreadable())
