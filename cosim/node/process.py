@@ -45,6 +45,8 @@ class NodeProcess:
         self._last: Answer | None = None
         self._running = False
         self._now_us = 0
+        #: A stepped node ends when nobody has spoken for so long: its time stands still. [s]
+        self.silence_s = 120.0
         #: Messages that were none, on a line where anyone may speak.
         self.noise_count = 0
 
@@ -91,10 +93,14 @@ class NodeProcess:
         )
         line.send(encode(hello))
         until_s = time.monotonic() + _START_S
+        silent_s = time.monotonic() + self.silence_s
         while not self._why:
             data = line.receive(self._patience_s())
             if data is not None:
                 self._hear(line, data, hello)
+                silent_s = time.monotonic() + self.silence_s
+            elif config.clock == "stepped" and self._running and time.monotonic() > silent_s:
+                self._why = f"the simulation has not spoken for {self.silence_s:g} s"
             elif self._last is not None and self._overdue():
                 line.send(encode(self._own_step()))
             elif not self._running and time.monotonic() > until_s:

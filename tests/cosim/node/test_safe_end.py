@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,3 +59,26 @@ def test_noise_ends_no_node_where_anyone_may_speak():
     assert process.noise_count == 1
     with pytest.raises(BorderError):
         process._hear(StreamLine.__new__(StreamLine), b"hello?", None)  # type: ignore[arg-type]
+
+
+class Quiet:
+    """A line on which nobody speaks any more."""
+
+    def send(self, data: bytes) -> None:
+        """Take it."""
+
+    def receive(self, wait_s: float | None) -> None:
+        time.sleep(0.02)
+
+
+def test_a_stepped_node_ends_when_its_simulation_is_silent_for_too_long():
+    process: Any = NodeProcess.__new__(NodeProcess)
+    config = SimpleNamespace(
+        node="x", controller="c", meters={}, relays={}, inverter=None, clock="stepped"
+    )
+    process._node = SimpleNamespace(config=config, clock=SimpleNamespace(until_s=lambda us: 1.0))
+    process._runner = SimpleNamespace(wake_us=0)
+    process._guard_us, process._last, process._running, process._why = 0, None, True, ""
+    process.silence_s, process.noise_count = 0.2, 0
+    process._asked(Quiet())
+    assert process._why == "the simulation has not spoken for 0.2 s"
