@@ -74,11 +74,11 @@ class Quiet:
 def test_a_stepped_node_ends_when_its_simulation_is_silent_for_too_long():
     process: Any = NodeProcess.__new__(NodeProcess)
     config = SimpleNamespace(
-        node="x", controller="c", meters={}, relays={}, inverter=None, clock="stepped"
+        node="x", controller="c", meters={}, relays={}, inverter=None, clock="stepped", guard_s=5.0
     )
     process._node = SimpleNamespace(config=config, clock=SimpleNamespace(until_s=lambda us: 1.0))
     process._runner = SimpleNamespace(wake_us=0)
-    process._guard_us, process._last, process._running, process._why = 0, None, True, ""
+    process._last, process._running, process._why = None, True, ""
     process.silence_s, process.noise_count = 0.2, 0
     process._asked(Quiet())
     assert process._why == "the simulation has not spoken for 0.2 s"
