@@ -76,7 +76,9 @@ def test_a_stepped_node_ends_when_its_simulation_is_silent_for_too_long():
     config = SimpleNamespace(
         node="x", controller="c", meters={}, relays={}, inverter=None, clock="stepped", guard_s=5.0
     )
-    process._node = SimpleNamespace(config=config, clock=SimpleNamespace(until_s=lambda us: 1.0))
+    process._node = SimpleNamespace(
+        config=config, clock=SimpleNamespace(until_s=lambda us: 1.0, factor=None)
+    )
     process._runner = SimpleNamespace(wake_us=0)
     process._last, process._running, process._why = None, True, ""
     process.silence_s, process.noise_count = 0.2, 0
