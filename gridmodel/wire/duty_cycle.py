@@ -76,10 +76,19 @@ class AirtimeAccount:
             key = (modem.region, band.name, 0.0)
             found.append(self._ledgers.setdefault(key, DutyLedger(band.duty_pu)))
         if band.dwell_window_us:
-            key = (modem.region, band.name, modem.frequency_mhz)
+            key = self._channel(modem, band)
             dwell = DutyLedger(band.dwell_us / band.dwell_window_us, band.dwell_window_us)
             found.append(self._ledgers.setdefault(key, dwell))
         return found
+
+    def _channel(self, modem: Modem, band: SubBand) -> tuple[str, str, float]:
+        """Return the key of a channel: one that overlaps a channel sent on before is that one."""
+        f_mhz = modem.frequency_mhz
+        for key in self._ledgers:
+            overlap = abs(key[2] - f_mhz) * 1e3 < modem.bandwidth_khz
+            if key[:2] == (modem.region, band.name) and key[2] > 0.0 and overlap:
+                return key
+        return modem.region, band.name, f_mhz
 
 
 @dataclass(slots=True)

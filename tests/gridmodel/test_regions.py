@@ -178,3 +178,13 @@ def test_a_token_bucket_that_starts_full_would_break_the_law_and_the_ledger_does
             by_ledger.append((now, airtime))
     assert most_us(by_bucket, HOUR_US) > 1.9 * budget
     assert budget - airtime < most_us(by_ledger, HOUR_US) <= budget
+
+
+def test_channels_that_overlap_share_their_dwell_time():
+    account = AirtimeAccount()
+    modems = [
+        Modem(region="US915", frequency_mhz=f_mhz) for f_mhz in (915.2, 915.2005, 915.26, 915.4)
+    ]
+    account.book(0, modems[0], 400_000)
+    waits = [account.earliest_us(1_000_000, modem, 100_000) > 1_000_000 for modem in modems]
+    assert waits == [True, True, True, False]
