@@ -285,20 +285,20 @@ class Fbs:
     def _batch(self, v: Complex, found: Found, given: Given, what: str) -> Batch:
         troubles = []
         for k in np.flatnonzero(found.solutions <= 0)[:MOST_TROUBLES].tolist():
-            vm = np.abs(v[:, k]) / self.compiled.base_v
-            once_pu, residuals = self._again(given, found, k)
+            once_v, residuals = self._again(given, found, k)
             code = int(found.solutions[k])
-            vm = vm if code == -2 else once_pu
-            troubles.append(trouble(self.compiled, vm, code, f"{what} {k}, ", residuals))
+            moved_v = np.abs((v[:, k] if code == -2 else once_v) - self.start_v)
+            moved_pu = moved_v / self.compiled.base_v
+            troubles.append(trouble(self.compiled, moved_pu, code, f"{what} {k}, ", residuals))
         return Batch(
             self.compiled, v, found.solutions, found.left_pu, found.tap_pu, found.sections,
             tuple(troubles),
         )  # fmt: skip
 
-    def _again(self, given: Given, found: Found, at: int) -> tuple[Real, tuple[float, ...]]:
-        """Do a scenario again: voltages of the first iteration, changes of them all. [pu]
+    def _again(self, given: Given, found: Found, at: int) -> tuple[Complex, tuple[float, ...]]:
+        """Do a scenario again: voltages of the first iteration [V], changes of them all [pu].
 
-        Where the first iteration is lowest there is too much load; the last ones run wild.
+        The first one goes furthest where there is too much load; the last ones run wild.
         """
         work, elements = self._work, self.compiled.elements
         self._begin()
@@ -309,9 +309,9 @@ class Fbs:
         work.q_var[:] = (given.q_var * given.scale_q[elements.owner, at])[:, None]
         history = np.zeros((_MOST_RESIDUALS, LANES))
         solve(self.plan, work, 1e-8, 1, history[:1])
-        once_pu: Real = np.abs(_complex(work.v_re, work.v_im)[:count, 0]) / self.compiled.base_v
+        once_v: Complex = _complex(work.v_re, work.v_im)[:count, 0].copy()
         solve(self.plan, work, 1e-8, _MOST_RESIDUALS - 1, history[1:])
-        return once_pu, tuple(history[history[:, 0] > 0.0, 0].tolist())
+        return once_v, tuple(history[history[:, 0] > 0.0, 0].tolist())
 
     def one(self, tolerance_pu: float = 1e-8, most_iterations: int = _MOST_ITERATIONS) -> PowerFlow:
         """Solve the network as it stands."""

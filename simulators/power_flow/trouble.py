@@ -11,7 +11,7 @@ from simulators.power_flow.result import Trouble
 
 def trouble(
     compiled: Compiled,
-    vm_pu: NDArray[np.float64],
+    moved_pu: NDArray[np.float64],
     code: int,
     what: str,
     residuals_pu: tuple[float, ...],
@@ -22,8 +22,9 @@ def trouble(
     ----------
     compiled : Compiled
         The network.
-    vm_pu : ndarray, shape (n_node,)
-        The voltages of its first iteration, or, where controls hunt, of the last. [pu]
+    moved_pu : ndarray, shape (n_node,)
+        How far each voltage is from that without load, after the first iteration or, where
+        controls hunt, the last: most where there is too much load, even if it overshoots. [pu]
     code : int
         -1: no voltages, -2: the controls hunt.
     what : str
@@ -31,7 +32,7 @@ def trouble(
     residuals_pu : tuple of float
         Greatest change of a voltage, iteration by iteration. [pu]
     """
-    worst = int(np.argmin(np.where(compiled.conductor < 3, vm_pu, np.inf)))
+    worst = int(np.argmax(np.where(compiled.conductor < 3, moved_pu, -np.inf)))
     island = compiled.source_of(worst)
     where = f"{what}island of '{island}', bus {compiled.node_name(worst)}"
     if code == -2:
@@ -42,7 +43,7 @@ def trouble(
         )
         return Trouble(where, problem, advice, residuals_pu)
     last = f", the last change was {residuals_pu[-1]:.2g} pu" if residuals_pu else ""
-    problem = f"no solution; lowest is {vm_pu[worst]:.3f} pu there after one iteration{last}."
+    problem = f"no solution; one iteration moves it by {moved_pu[worst]:.2g} pu{last}."
     advice = (
         "Usual causes: more load than the lines can carry, a wrong rated voltage, a length in "
         "the wrong unit, strong loops (the sweep is for radial and weakly meshed networks)."

@@ -20,7 +20,6 @@ from tests.cosim.engines.random_federations import TICKS, built, scenarios
 REFERENCE = "in_process"
 ENGINES = ["mosaik"]
 H = 3_600_000_000
-BEGIN, END = 18 * H, 20 * H
 LONG = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -197,7 +197,7 @@ class Nodal:
         }
 
     def lost_kva(self, flow: PowerFlow) -> complex:
-        """Return what lines, transformers and earthings take at a flow's voltages. [kW, kvar]"""
+        """Return what lines and transformers take at a flow's voltages. [kW, kvar]"""
         v = self.of(flow)
         parts = (v[nodes] @ np.conj(y @ v[nodes]) for nodes, y in self._branches)
         return complex(sum(parts) / 1e3)

@@ -66,6 +66,23 @@ def test_scenarios_do_not_notice_their_neighbours(
         assert bits(mixed, k) == bits(straight, at)
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 16, 20])
+def test_a_large_batch_is_solved_in_parts_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    fbs = Fbs(regulated_street())
+    p, q = scales(len(fbs.owners), 41, 3), scales(len(fbs.owners), 41, 4)
+    p[:, 33] = 1e4  # has no solution
+    hour = np.arange(41) % 24.0
+    whole = fbs.batch(p, q, hour)
+    monkeypatch.setattr("simulators.power_flow.fbs._AT_ONCE", at_once)
+    parts = fbs.batch(p, q, hour)
+    assert [bits(parts, k) for k in range(41)] == [bits(whole, k) for k in range(41)]
+    assert parts.left_pu.tobytes() == whole.left_pu.tobytes()
+    assert "scenario 33" in parts.troubles[0].where
+    assert str(parts.troubles[0]) == str(whole.troubles[0])
+
+
 @settings(max_examples=15)
 @given(networks(controls=True), st.integers(17, 60), st.integers(0, 9))
 def test_a_year_goes_as_hour_by_hour_does(network: Network, hours: int, seed: int) -> None:
