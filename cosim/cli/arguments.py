@@ -48,6 +48,6 @@ def scenario_path(text: str) -> Path:
     found = bundled.find(text)
     if found is not None:
         return found
-    advice = f"Bundled scenarios: {near(text, bundled.names())}"
-    fault = Fault(text, "", "there is no such file.", advice)
+    problem = "there is no such file, and no bundled scenario of that name."
+    fault = Fault(text, "", problem, near(text, bundled.names()))
     raise ScenarioError("scenario cannot be found", [fault])

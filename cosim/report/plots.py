@@ -139,7 +139,8 @@ def _states(axes: Any, panel: PanelConfig, found: Found) -> None:
     from matplotlib.patches import Patch
 
     _, series = found[0]
-    codes = panel.codes or tuple(str(k) for k in range(int(series.high.max()) + 1))
+    rest = range(len(panel.codes), int(series.high.max()) + 1)
+    codes = (*panel.codes, *(str(k) for k in rest))  # one without a name is told by its number
     colours = STATE_COLOURS[: len(codes)]
     edges = np.append(series.t_h - (series.t_h[1] - series.t_h[0]) / 2, series.t_h[-1])
     axes.pcolormesh(
