@@ -26,13 +26,13 @@ from gridmodel.metering import DARK_V, MeterScale
 from gridmodel.ports import Measurement
 from gridmodel.settings import Settings
 from gridmodel.waveform import Waveform
+from simulators.firmware.board import NEVER_US
 from simulators.firmware.sampled_meters import SampledMeters
 
 Array = NDArray[np.float64]
 QUANTITIES = ("v_v", "i_a", "p_kw", "f_hz")
 #: Columns of a reading.
 VOLTAGE, CURRENT, POWER, FREQUENCY = range(4)
-NEVER_US = int(np.iinfo(np.int64).max)
 
 
 class SensorFault(Settings):
