@@ -44,7 +44,10 @@ def _die_with_parent() -> None:
 
 
 def end(children: Sequence[Child], wait_s: float = GRACE_S) -> None:
-    """Wait for children, then tell them and all that they started, then kill these."""
+    """Wait for children, then tell them and all that they started, then kill these.
+
+    One that is stopped by a signal cannot end by itself and is not waited for.
+    """
     _wait(children, wait_s)
     alive = [child for child in children if child.poll() is None]
     for child in alive:
@@ -71,5 +74,15 @@ def _runs(child: Child) -> bool:
 
 def _wait(children: Sequence[Child], wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
-    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not any(child.poll() is None and not is_stopped(child) for child in children):
+            return
         time.sleep(0.02)
+
+
+def is_stopped(child: Child) -> bool:
+    """Return whether a process is stopped by a signal (Linux)."""
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{child.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+    return False

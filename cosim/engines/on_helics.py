@@ -8,7 +8,6 @@ frozen value.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim import run_folder, snapshots
-from cosim.children import Child, end, start
+from cosim.children import Child, end, is_stopped, start
 from cosim.engines import partition_process as part
 from cosim.engines.engine import Between, Job
 from cosim.engines.helics_border import MOST_KEY, HelicsBroker, free_port, helics
@@ -203,7 +202,7 @@ class OnHelics:
         """Return who holds the others up."""
         for name in self._names:
             row = self._page[self._names.index(name) + 1]
-            stopped = _is_stopped(self._children[name].pid)
+            stopped = is_stopped(self._children[name])
             where = self._stepping(name)
             if stopped or where:
                 what = "is stopped, for" if stopped else "did not come back from its step within"
@@ -323,11 +322,3 @@ def _check(job: Job) -> None:
         )
         fault = Fault(str(scenario.path), "links", problem, "Mark some links as delayed.")
         raise ScenarioError(f"{scenario.path} cannot be run on helics", [fault])
-
-
-def _is_stopped(pid: int) -> bool:
-    """Return whether a process is stopped by a signal (Linux)."""
-    with contextlib.suppress(OSError):
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] in ("T", "t")
-    return False

@@ -18,6 +18,7 @@ from cosim.scenario.build import Scenario, load
 from gridmodel.errors import ScenarioError
 from tests.conftest import ROOT
 from tests.cosim.engines.random_federations import write
+from tests.in_time import again_if_late, assert_in_time
 
 pytest.importorskip("mosaik")
 
@@ -142,12 +143,13 @@ def failed(tmp_path: Path, engine: str, part: dict[str, Any]) -> str:
     assert result.code == FAILED
     assert "'outside' at t = 5.000000 s" in result.reason
     assert left_behind() == before
-    assert took_s < 3.0 + 2.0 + 5.0  # stall timeout, and a machine that is busy with others
     rows = pq.read_table(result.folder / "signals" / "plan.parquet").num_rows
     assert rows in (5, 6)
+    assert_in_time(took_s, limit_s=5.0, hang_s=2.0)  # with the start of processes
     return result.reason
 
 
+@again_if_late
 @pytest.mark.parametrize("engine", ["in_process", "mosaik"])
 @pytest.mark.parametrize(("how", "text"), [*FAULTS, ("numpy_int", "int64")])
 def test_a_simulator_of_this_process_that_fails_is_named(tmp_path, engine, how, text):
@@ -157,6 +159,7 @@ def test_a_simulator_of_this_process_that_fails_is_named(tmp_path, engine, how, 
 REMOTE = [("kill", "killed by SIGKILL"), ("stop", "stall_timeout_s")]
 
 
+@again_if_late
 @pytest.mark.parametrize("engine", ["in_process", "mosaik"])
 @pytest.mark.parametrize(
     ("how", "text"),

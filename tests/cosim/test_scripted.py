@@ -17,6 +17,7 @@ from gridmodel.federate import Signal
 from tests.cosim.parts import Part
 from tests.cosim.scenarios import scenario
 from tests.cosim.scripts import RING, write
+from tests.in_time import again_if_late, assert_in_time
 
 S = 1_000_000
 
@@ -112,11 +113,12 @@ def test_a_fault_ends_the_run_with_name_instant_and_a_record_to_there(tmp_path, 
     assert reason.split(":")[0] in (result.folder / "report.html").read_text().replace("&#39;", "'")
 
 
+@again_if_late
 def test_a_part_that_hangs_ends_the_run_in_time_with_its_name_and_a_record(tmp_path):
     begin_s = time.monotonic()
     timeout = ("duration_h: 0.02", "duration_h: 0.02\nstall_timeout_s: 1.0")
     result = drilled(tmp_path, "hang", timeout)
-    assert time.monotonic() - begin_s < 1.0 + 3.0
+    took_s = time.monotonic() - begin_s
     assert result.code == FAILED
     assert "federate 'echo' at t = 5.500000 s" in result.reason
     assert "stall_timeout_s" in result.reason
@@ -125,6 +127,7 @@ def test_a_part_that_hangs_ends_the_run_in_time_with_its_name_and_a_record(tmp_p
     assert [t for t, _ in column(result, "clock", "on")][-1] == 5 * S
     assert (result.folder / "report.html").exists()
     assert not (result.folder / "live").exists()
+    assert_in_time(took_s, hang_s=1.0)
 
 
 def test_a_run_of_slow_steps_is_no_stall(tmp_path):

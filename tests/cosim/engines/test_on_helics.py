@@ -18,6 +18,7 @@ from cosim import run_folder, snapshots
 from cosim.run import DONE, FAILED, INTERRUPTED, RunOptions, run
 from cosim.scenario.build import load
 from tests.conftest import ROOT
+from tests.in_time import again_if_late, assert_in_time
 
 pytest.importorskip("helics")
 
@@ -120,21 +121,24 @@ DRILLS = [
 
 
 @pytest.mark.slow
+@again_if_late
 @pytest.mark.parametrize(("how", "text"), DRILLS)
 def test_a_fault_in_a_partition_ends_the_run_with_federate_and_instant(tmp_path, how, text):
     before = children()
     began = time.monotonic()
     result = go(tmp_path, drill=f"t_s: 21, how: {how}")
-    assert time.monotonic() - began < 15.0  # HELICS alone takes 24 s to notice a kill
+    took_s = time.monotonic() - began
     assert result.code == FAILED
     assert "'b' at t = 22.000000 s" in result.reason
     assert text in result.reason
     assert run_folder.read_run(result.folder)["exit"] == FAILED
     assert pq.read_table(result.folder / "signals" / "b.parquet")["t_us"][-1].as_py() >= 20 * S
     assert_nothing_left(before)
+    assert_in_time(took_s, limit_s=10.0)  # HELICS alone takes 24 s to notice a kill
 
 
 @pytest.mark.slow
+@again_if_late
 @pytest.mark.parametrize(("how", "text"), [("hang", "did not come back"), ("stop", "is stopped")])
 def test_a_hang_ends_the_run_within_the_stall_timeout(tmp_path, how, text):
     before = children()
@@ -142,7 +146,7 @@ def test_a_hang_ends_the_run_within_the_stall_timeout(tmp_path, how, text):
     assert result.code == FAILED
     assert "'b' at t = 22.000000 s" in result.reason
     assert text in result.reason
-    assert result.wall_s < 4 + 6  # timeout, start and end of processes
+    assert_in_time(result.wall_s, limit_s=6.0, hang_s=4.0)  # with the start of processes
     assert_nothing_left(before)
 
 
