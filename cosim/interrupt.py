@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -24,6 +26,27 @@ class Interrupt:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         self._restore()
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal end what waits for others, before there is anything to lose.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If a signal comes meanwhile, or has come before.
+        """
+        if self.asked:
+            raise KeyboardInterrupt
+        held = {number: signal.signal(number, self._raise) for number in self._before}
+        try:
+            yield
+        finally:
+            for number, handler in held.items():
+                signal.signal(number, handler)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

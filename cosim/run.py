@@ -172,8 +172,8 @@ class _Runner:
     def run(self, resume_from: tuple[Path, int] | None, interrupt: Interrupt) -> RunResult:
         start_us = resume_from[1] if resume_from is not None else 0
         try:
-            engine = self._begin(resume_from)
-        except (RunError, InputError, MissingExtraError):
+            engine = self._begin(resume_from, interrupt)
+        except (RunError, InputError, MissingExtraError, KeyboardInterrupt):
             shutil.rmtree(self._folder)  # nothing was begun
             raise
         except OSError as error:
@@ -213,7 +213,7 @@ class _Runner:
             self._profile if self._options.profile else None,
         )  # fmt: skip
 
-    def _begin(self, resume_from: tuple[Path, int] | None) -> Engine:
+    def _begin(self, resume_from: tuple[Path, int] | None, interrupt: Interrupt) -> Engine:
         """Open the record and put the federation at its first instant."""
         make = registry.load(registry.ENGINES, self._options.engine)
         run_folder.reserve(self._folder)
@@ -233,7 +233,8 @@ class _Runner:
         if resume_from is not None:
             state, self._origin = snapshots.hand_over(*resume_from, self._scenario, self._folder)
         if self._options.begun is not None:
-            self._options.begun(self._folder)
+            with interrupt.at_once():  # it may wait long for others
+                self._options.begun(self._folder)
         engine: Engine = make(job)
         if resume_from is not None:
             earlier, at_us = resume_from

@@ -31,7 +31,7 @@ from cosim.hil.trace import TraceComparison
 from cosim.hil.wish import wishes
 from cosim.node.bodies import body_of
 from cosim.pacer import RealTimeConfig
-from cosim.run import DONE, FELL_SHORT, RunOptions
+from cosim.run import DONE, FELL_SHORT, INTERRUPTED, RunOptions
 from gridmodel.errors import Fault, FeedertwinError, ScenarioError
 from gridmodel.settings import near
 
@@ -96,7 +96,11 @@ def hil_command(  # noqa: PLR0913  one parameter an option
             wait_s, chosen = deadline_ms / 1e3, _bodies(bodies or [])
             if check:
                 twin = inside(path, asked, options, sets or [], chosen, progress)
-            outcome = hil(path, asked, options, sets or [], wait_s, chosen, progress)
+            try:
+                outcome = hil(path, asked, options, sets or [], wait_s, chosen, progress)
+            except KeyboardInterrupt:
+                err.print("interrupted while nodes were waited for; no run was begun")
+                raise typer.Exit(INTERRUPTED) from None
             if check:
                 promise = compared(twin, outcome)
     _show(outcome, promise, as_json, quiet, replay_of is not None)

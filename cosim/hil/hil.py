@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cosim import run_folder
 from cosim.hil.arrivals import RecordedNode
@@ -15,6 +20,7 @@ from cosim.hil.session import DEADLINE_S, Session
 from cosim.hil.statistics import LineStatistics
 from cosim.hil.trace import Decision, TraceComparison, compare_traces
 from cosim.hil.wish import Wish
+from cosim.recorder.compact import LIVE
 from cosim.run import Progress, RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 from gridmodel.errors import RunError
@@ -130,8 +136,10 @@ def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
     Raises
     ------
     RunError
-        If the run had no nodes outside, or its arrivals are missing.
+        If the run had no nodes outside, is not whole yet, or its arrivals are missing.
     """
+    if (run / LIVE).exists():
+        raise RunError(f"{run.name} is not whole yet. Recover it: feedertwin recover {run}")
     earlier = run_folder.read_run(run)
     try:
         told = run_folder.read_json(run / NODES_FILE)
@@ -149,7 +157,9 @@ def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
 
     until_us = int(earlier["t_us"])
     outcome = _run(session, scenario, RunOptions(out, until_us, begun=begun), overrides, progress)
-    return replace(outcome, differs=differing(run, outcome.result.folder))
+    # of its last instant, a run that was killed has some rows and lacks others
+    cut_us = until_us if earlier["exit"] is None else None
+    return replace(outcome, differs=differing(run, outcome.result.folder, cut_us))
 
 
 def _run(
@@ -183,16 +193,38 @@ def compared(inside: Outcome, outside: Outcome) -> dict[str, TraceComparison]:
     }
 
 
-def differing(one: Path, other: Path) -> tuple[str, ...]:
-    """Return the recorded files of two runs that are not the same to the byte."""
+def differing(one: Path, other: Path, until_us: int | None = None) -> tuple[str, ...]:
+    """Return the recorded files of two runs that are not the same to the byte.
+
+    With ``until_us`` their rows before that instant are compared.
+    """
+    same = _same_bytes if until_us is None else partial(_same_rows, until_us)
     names = {
         str(file.relative_to(folder))
         for folder in (one, other)
         for file in (*(folder / "signals").glob("*"), *folder.glob("messages*"))
         if file.is_file()
     }
-    return tuple(name for name in sorted(names) if _bytes(one / name) != _bytes(other / name))
+    return tuple(name for name in sorted(names) if not same(one / name, other / name))
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+def _same_bytes(one: Path, other: Path) -> bool:
+    both = one.exists() and other.exists()
+    return both and one.read_bytes() == other.read_bytes()
+
+
+def _same_rows(until_us: int, one: Path, other: Path) -> bool:
+    found, again = (_rows(path, until_us) for path in (one, other))
+    if found is None or again is None:
+        return found is again  # a table without rows may be missing
+    return bool(found.equals(again))
+
+
+def _rows(path: Path, until_us: int) -> pa.Table | None:
+    """Return a table's rows before an instant, or None if there are none."""
+    if not path.exists():
+        return None
+    table = pq.read_table(path)
+    time = "t_us" if "t_us" in table.column_names else "sent_t_us"
+    before = table.filter(pc.less(table[time], until_us))
+    return before if before.num_rows else None

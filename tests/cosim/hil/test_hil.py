@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
+import pyarrow.parquet as pq
 import pytest
 
+from cosim import run_folder
 from cosim.cli.arguments import scenario_path
 from cosim.cli.hil import _bodies
 from cosim.hil.hil import compared, differing, hil, inside, replay
@@ -179,3 +183,44 @@ def test_a_run_without_nodes_outside_asks_for_one():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--node house_03=emulated" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_replayed_as_far_as_its_record_goes(tmp_path):
+    command = [
+        sys.executable, "-m", "cosim", "hil", "street_island/scarcity", "--real-time", "0.04",
+        "--node", "nodes.house_03=emulated", "--out", str(tmp_path / "runs"), "--quiet",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        arrivals = "*/arrivals/nodes.house_03.jsonl"
+        while process.poll() is None and not any(
+            path.stat().st_size > 4000 for path in (tmp_path / "runs").glob(arrivals)
+        ):
+            time.sleep(0.05)
+        process.kill()
+    (run,) = run_folder.runs(tmp_path / "runs")
+    with pytest.raises(RunError, match="feedertwin recover"):
+        replay(run, tmp_path / "again")
+    subprocess.run([sys.executable, "-m", "cosim", "recover", str(run)], check=True)
+    again = replay(run, tmp_path / "again")
+    assert again.differs == ()
+    assert again.result.t_us == run_folder.read_run(run)["t_us"] > 1_000_000
+    table = again.result.folder / "signals" / "nodes.parquet"
+    rows = pq.read_table(table)
+    pq.write_table(rows.slice(0, rows.num_rows // 2), table)
+    assert differing(run, again.result.folder, again.result.t_us) == ("signals/nodes.parquet",)
+
+
+def test_an_interrupt_ends_the_wait_for_a_node_and_leaves_nothing(tmp_path):
+    command = [
+        sys.executable, "-m", "cosim", "hil", "street_island/scarcity",
+        "--node", f"nodes.house_03=unix:{tmp_path / 'nobody'}", "--out", str(tmp_path / "runs"),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (tmp_path / "nobody").exists():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert "no run was begun" in said
+    assert not list((tmp_path / "runs").iterdir())
