@@ -361,31 +361,24 @@ class _Runner:
         wall_s: float,
         engine: Engine | None,
     ) -> None:
-        scenario = self._scenario
-        data = {
-            "scenario": scenario.config.name,
-            "scenario_file": str(scenario.path.resolve()),
-            "overrides": self._overrides,
+        data = run_folder.about(
+            self._scenario,
+            self._overrides,
+            self._options.engine,
+            self._started,
+            self._until_us,
+        )
+        data |= {
             "goes_on_from": self._origin,
-            "engine": self._options.engine,
             "status": status,
             "exit": code,
-            "seed": scenario.config.seed,
-            "until_us": self._until_us,
             "t_us": engine.now_us if engine else 0,
-            "started_utc": self._started.isoformat(),
             "ended_utc": run_folder.utc_now().isoformat() if code is not None else None,
             "wall_s": round(wall_s, 3),
             "instants": engine.instants if engine else 0,
             "steps": engine.steps if engine else 0,
             "lateness": self._lateness,
-            "warnings": list(scenario.warnings),
-            "kpis": {
-                name: {"value": k.value, "unit": k.unit, "about": k.about}
-                for name, k in kpis.items()
-            },
+            "kpis": run_folder.kpi_values(kpis),
             "shortfalls": [vars(s) for s in shortfalls],
-            "environment": run_folder.environment(),
-            "resolved": scenario.resolved,
         }
         run_folder.write_json(self._folder / run_folder.RUN_FILE, data)

@@ -10,13 +10,17 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridmodel.errors import RunError
+from gridmodel.kpi import Kpi
+
+if TYPE_CHECKING:
+    from cosim.scenario.build import Scenario
 
 RUN_FILE, FAILURE_FILE = "run.json", "failure.json"
 _RESERVE, _RESERVE_BYTES = "reserve", 1_500_000
@@ -52,6 +56,43 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
     part.replace(path)
+
+
+def about(
+    scenario: Scenario, overrides: Sequence[str], engine: str, started: datetime, until_us: int
+) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run that has begun; the rest is known at its end."""
+    return {
+        "scenario": scenario.config.name,
+        "scenario_file": str(scenario.path.resolve()),
+        "overrides": list(overrides),
+        "goes_on_from": None,
+        "engine": engine,
+        "status": "running",
+        "exit": None,
+        "seed": scenario.config.seed,
+        "until_us": until_us,
+        "t_us": 0,
+        "started_utc": started.isoformat(),
+        "ended_utc": None,
+        "wall_s": 0.0,
+        "instants": 0,
+        "steps": 0,
+        "lateness": None,
+        "warnings": list(scenario.warnings),
+        "kpis": {},
+        "shortfalls": [],
+        "environment": environment(),
+        "resolved": scenario.resolved,
+    }
+
+
+def kpi_values(kpis: Mapping[str, Kpi]) -> dict[str, dict[str, Any]]:
+    """Return key figures as ``run.json`` has them."""
+    return {
+        name: {"value": kpi.value, "unit": kpi.unit, "about": kpi.about}
+        for name, kpi in kpis.items()
+    }
 
 
 def write_last(folder: Path, path: Path, data: Mapping[str, Any]) -> None:

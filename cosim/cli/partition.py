@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from cosim import run_folder
 from cosim.cli.arguments import duration_us, scenario_path
 from cosim.cli.console import err, out
 from cosim.cli.run import OutOption, SetOption, UntilOption
 from cosim.engines.helics_border import HelicsBroker
-from cosim.engines.partition_process import PARTS, PartitionJob, PartitionProcess, homes, kpis_in
+from cosim.engines.lifeline import End, Lifelines
+from cosim.engines.partition_by_hand import PartitionByHand
+from cosim.engines.partition_process import ABANDONED, PartitionJob, homes
 from cosim.interrupt import Interrupt
-from cosim.recorder.compact import compact
-from cosim.report.report import write_report
-from cosim.run import FAILED
+from cosim.run import DONE, FAILED, INTERRUPTED
 from cosim.scenario.build import load
 from gridmodel.errors import BorderError, Fault, RunError, ScenarioError
 from gridmodel.settings import near
@@ -37,7 +39,9 @@ def broker_command(
     interface: Annotated[
         str, typer.Option(help="Address of this host that the partitions can reach.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port, and the one above it.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(min=1025, max=65_000, help="Port; those below and above are used, too.")
+    ] = DEFAULT_PORT,
     join_within: Annotated[
         str, typer.Option(metavar="1min", help="Give up if a partition has not joined by then.")
     ] = "1min",
@@ -45,26 +49,45 @@ def broker_command(
     """Hold a federation together until its partitions have ended; not encrypted."""
     patience_s = duration_us(join_within) / 1e6
     try:
+        lifelines = Lifelines(f"{interface}:{port}")
         broker = HelicsBroker(partitions, port, interface)
     except BorderError as error:
         raise RunError(str(error)) from error
     out.print(f"broker at {broker.address}, waiting for {partitions} partitions")
-    began_s, code = time.monotonic(), 0
     with Interrupt() as interrupt:
-        while broker.connected() and not interrupt.asked:
-            time.sleep(0.1)
-            if not broker.complete() and time.monotonic() - began_s > patience_s:
-                missing = partitions - broker.joined()
-                text = f"{missing} of {partitions} partitions have not joined within {join_within}"
-                err.print(f"[bold red]failed[/]: {text}")
-                broker.fail(FAILED, text)
-                code = FAILED
-                break
-    if interrupt.asked:
-        broker.fail(FAILED, "the broker was interrupted")
-        code = 130
+        trouble = _watch(broker, lifelines, partitions, patience_s, lambda: interrupt.asked)
+    if trouble:
+        err.print(f"[bold red]failed[/]: {escape(trouble)}", soft_wrap=True)
+    reason = trouble or ("the broker was interrupted" if interrupt.asked else "")
+    if reason:
+        broker.fail(FAILED, reason)
+    lifelines.close(reason)
     broker.close(1000)
-    raise typer.Exit(code)
+    raise typer.Exit(FAILED if trouble else INTERRUPTED if interrupt.asked else DONE)
+
+
+def _watch(
+    broker: HelicsBroker,
+    lifelines: Lifelines,
+    partitions: int,
+    patience_s: float,
+    asked: Callable[[], bool],
+) -> str:
+    """Wait until all partitions have ended, or one ended badly; return how."""
+    began_s = time.monotonic()
+    ends: list[End] = []
+    while not asked():
+        ends += lifelines.look()
+        roots = [end for end in ends if end.code not in (DONE, INTERRUPTED, ABANDONED)]
+        if roots:
+            return f"partition '{roots[0].partition}': {roots[0].reason}"
+        if len(ends) == partitions:
+            break
+        if not broker.complete() and time.monotonic() - began_s > patience_s:
+            missing = partitions - broker.joined()
+            return f"{missing} of {partitions} partitions have not joined within {patience_s:g} s"
+        time.sleep(0.05)
+    return next((end.reason for end in ends if end.code == ABANDONED), "")
 
 
 def partition_command(
@@ -85,57 +108,18 @@ def partition_command(
     if name not in places:
         fault = Fault(str(path), "deploy.partitions", f"there is no '{name}'.", near(name, places))
         raise ScenarioError("partition cannot be run", [fault])
-    folder = run_folder.create(
-        out_folder, f"{loaded.config.name}-{name}", started := run_folder.utc_now()
-    )
-    (folder / PARTS).mkdir()
     until_us = min(duration_us(until) if until else loaded.duration_us, loaded.duration_us)
-    job = PartitionJob(
-        name, str(path.resolve()), tuple(overrides), broker, str(folder), until_us, interface
-    )
-    begin_s = time.perf_counter()
-    try:
-        with Interrupt() as interrupt:
-            code = PartitionProcess(job, lambda: interrupt.asked).run()
-    except BorderError as error:
-        raise RunError(
-            f"{error}. Start it: feedertwin broker --partitions {len(places)}"
-        ) from error
-    compact(folder)
-    report = run_folder.read_json(folder / PARTS / f"{name}.json")
-    run_folder.write_json(
-        folder / run_folder.RUN_FILE,
-        {
-            "scenario": loaded.config.name,
-            "partition": name,
-            "scenario_file": str(path.resolve()),
-            "overrides": list(overrides),
-            "engine": "helics",
-            "status": report["reason"],
-            "exit": FAILED if code not in (0, 130) else code,
-            "seed": loaded.config.seed,
-            "until_us": until_us,
-            "t_us": report["now_us"],
-            "started_utc": started.isoformat(),
-            "ended_utc": run_folder.utc_now().isoformat(),
-            "wall_s": round(time.perf_counter() - begin_s, 3),
-            "instants": report["instants"],
-            "steps": report["steps"],
-            "lateness": None,
-            "warnings": list(loaded.warnings),
-            "kpis": {
-                key: {"value": kpi.value, "unit": kpi.unit, "about": kpi.about}
-                for key, kpi in kpis_in(report).items()
-            },
-            "shortfalls": [],
-            "environment": run_folder.environment(),
-            "resolved": loaded.resolved,
-        },
-    )
-    if report["failure"]:
-        run_folder.write_json(folder / "failure.json", report["failure"])
-    write_report(folder)
-    out.print(f"{name}: {report['reason']} {report['now_us'] / 3.6e9:g} h", soft_wrap=True)
-    out.print(str(folder), soft_wrap=True)
+    scenario_file = str(path.resolve())
+    job = PartitionJob(name, scenario_file, tuple(overrides), broker, "", until_us, interface)
+    with Interrupt() as interrupt:
+        partition = PartitionByHand(job, loaded, out_folder, lambda: interrupt.asked)
+        try:
+            code, left = partition.run()
+        except BorderError as error:
+            shutil.rmtree(partition.folder)  # nothing was begun
+            advice = f"Start it: feedertwin broker --partitions {len(places)}"
+            raise RunError(f"{error}. {advice}") from error
+    out.print(f"{name}: {left['reason']} {left['now_us'] / 3.6e9:g} h", soft_wrap=True)
+    out.print(str(partition.folder), soft_wrap=True)
     out.file.flush()
-    os._exit(FAILED if code not in (0, 130) else code)  # HELICS would wait for its own threads
+    os._exit(code)  # HELICS would wait for its own threads

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -121,14 +122,22 @@ class PartitionProcess:
         self._profile = Profile(process=job.name) if job.profile or job.real_time else None
         self._pacer: Pacer | None = None
         self._failure: Mapping[str, Any] | None = None
+        self._border: HelicsBorder | None = None
+        self._partition: Partition | None = None
 
-    def run(self) -> int:
-        """Run to the end; return the exit code."""
+    def run(self, watch: AbstractContextManager[object] | None = None) -> int:
+        """Run to the end; return the exit code.
+
+        Parameters
+        ----------
+        watch : context manager, optional
+            Entered while federates step.
+        """
         job, federation = self._job, self._scenario.federation
         home = homes(self._scenario)
         ways = list(crossings(federation, home))
         own = [name for name, place in home.items() if place == job.name]
-        border = HelicsBorder(
+        border = self._border = HelicsBorder(
             job.name,
             job.broker,
             [to for origin, to in ways if origin == job.name],
@@ -137,13 +146,14 @@ class PartitionProcess:
             job.interface,
         )
         recorder = Recorder(self._folder, federation, self._scenario.config.record, job.name, own)
-        partition = Partition(federation, home, job.name, border, recorder)
+        partition = self._partition = Partition(federation, home, job.name, border, recorder)
         self._watch(partition, border)
         if job.earlier is not None:
             partition.restore(snapshots.load(self._folder / PARTS, job.at_us))
             recorder.take_over(Path(job.earlier), job.at_us)
             self._next_snapshot_us = _after(job.at_us, job.snapshot_every_us)
-        code, reason = self._drive(partition, border)
+        with watch or nullcontext():
+            code, reason = self._drive(partition, border)
         self._mine[NOW_US] = partition.now_us
         self._mine[INSTANTS], self._mine[STEPS] = partition.instants, partition.steps
         self._mine[STEPPING] = OVER
@@ -156,6 +166,27 @@ class PartitionProcess:
         if code in (DONE, STOPPED):
             border.close()
         return code
+
+    @property
+    def stepping(self) -> str:
+        """Federate that is in its step; empty while none is."""
+        index = int(self._mine[STEPPING])
+        return self._scenario.federation.members[index].name if index >= 0 else ""
+
+    @property
+    def steps(self) -> int:
+        """Steps of all federates so far."""
+        return self._partition.steps if self._partition is not None else 0
+
+    @property
+    def now_us(self) -> int:
+        """Present instant. [us]"""
+        return self._partition.now_us if self._partition is not None else 0
+
+    def abandon(self, reason: str) -> None:
+        """Let a wait for the others end, as they are known to be gone; for another thread."""
+        if self._border is not None:
+            self._border.fail(FAILED, reason)
 
     def _drive(self, partition: Partition, border: HelicsBorder) -> tuple[int, str]:
         """Run all turns, and tell the others if that fails."""

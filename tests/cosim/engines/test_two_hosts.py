@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cosim.run import DONE, FAILED
+from cosim.run import DONE, FAILED, INTERRUPTED
 from tests.conftest import ROOT
 from tests.cosim.engines.test_on_helics import TWO, go
+from tests.in_time import again_if_late, assert_in_time
 
 pytest.importorskip("helics")
 pytestmark = pytest.mark.slow
@@ -104,26 +106,72 @@ def test_partitions_on_two_hosts_record_the_bytes_of_one_process(hosts, tmp_path
             assert found == (whole / table).read_bytes()
 
 
+def pids(host: str) -> list[int]:
+    """Return the processes on a host."""
+    command = ["ip", "netns", "pids", f"{OWN}-{host}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [int(pid) for pid in found.split()]
+
+
+@again_if_late
 @pytest.mark.parametrize("killed", ["broker", "right"])
 def test_a_host_that_dies_ends_the_run_on_the_others_with_a_record(hosts, tmp_path, killed):
     started = start(tmp_path, "1h")
     time.sleep(4.0)
-    inner = subprocess.run(
-        ["ip", "netns", "pids", f"{OWN}-{killed}"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    for pid in inner:
-        os.kill(int(pid), 9)
-    began = time.monotonic()
-    left = started["left"].communicate(timeout=60)[0]
-    assert time.monotonic() - began < 30.0
+    for pid in pids(killed):
+        os.kill(pid, signal.SIGKILL)
+    began_s = time.monotonic()
+    left = " ".join(started["left"].communicate(timeout=60)[0].split())
+    took_s = time.monotonic() - began_s
     assert started["left"].returncode == FAILED, left
-    for process in started.values():
-        process.communicate(timeout=60)
+    names = {"broker": "the broker at 10.213.77.1:23404 died", "right": "partition 'right'"}
+    assert names[killed] in left
+    said = {name: process.communicate(timeout=60)[0] for name, process in started.items()}
+    if killed == "right":
+        assert started["broker"].returncode == FAILED
+        assert "partition 'right': died without a word" in " ".join(said["broker"].split())
+        recover = [sys.executable, "-m", "cosim", "recover", str(folder(tmp_path, "right"))]
+        assert "rows recovered" in subprocess.run(recover, capture_output=True, text=True).stdout
+        assert (folder(tmp_path, "right") / "signals" / "b.parquet").exists()
     assert (folder(tmp_path, "left") / "signals" / "a.parquet").exists()
+    assert_in_time(took_s)
 
 
 def test_a_fault_on_one_host_is_named_on_the_other(hosts, tmp_path):
     started = start(tmp_path, "60s", "drill: {t_s: 21, how: raise}")
     texts = {name: process.communicate(timeout=60)[0] for name, process in started.items()}
-    assert started["left"].returncode == FAILED
-    assert "'b' at t = 22.000000 s" in " ".join(texts["left"].split())
+    for name in ("left", "broker"):
+        assert started[name].returncode == FAILED
+        assert "'b' at t = 22.000000 s" in " ".join(texts[name].split())
+
+
+@again_if_late
+@pytest.mark.parametrize("how", ["hang", "stop"])
+def test_a_hang_on_one_host_ends_the_run_on_all(hosts, tmp_path, how):
+    began_s = time.monotonic()
+    started = start(tmp_path, "60s", f"drill: {{t_s: 21, how: {how}}}")
+    texts = {n: " ".join(started[n].communicate(timeout=60)[0].split()) for n in ("left", "broker")}
+    took_s = time.monotonic() - began_s
+    for pid in pids("right"):
+        os.kill(pid, signal.SIGCONT)
+    texts["right"] = " ".join(started["right"].communicate(timeout=60)[0].split())
+    for name, text in texts.items():
+        assert started[name].returncode == FAILED, text
+        if how == "hang":
+            assert "'b' at t = 22.000000 s" in text
+            assert "stall_timeout_s" in text
+        else:
+            assert "right" in texts["broker"]
+    assert_in_time(took_s, limit_s=8.0, hang_s=4.0)  # with the start of processes
+
+
+def test_a_broker_that_is_interrupted_ends_the_run_on_all(hosts, tmp_path):
+    started = start(tmp_path, "1h")
+    time.sleep(4.0)
+    for pid in pids("broker"):
+        os.kill(pid, signal.SIGINT)
+    texts = {name: process.communicate(timeout=60)[0] for name, process in started.items()}
+    assert started["broker"].returncode == INTERRUPTED
+    for name in ("left", "right"):
+        assert started[name].returncode == FAILED
+        assert "the broker was interrupted" in " ".join(texts[name].split())
