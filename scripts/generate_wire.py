@@ -26,8 +26,12 @@ SCHEMA = "gridmodel/wire/frames.proto"
 MESSAGES = "gridmodel/wire/frames_pb2.py"
 LAYOUTS = "gridmodel/wire/layouts.py"
 PAGE = "docs/reference/frames.md"
+#: Page of the messages that go over MQTT only.
+PORTS_PAGE = "docs/reference/mqtt.md"
 NOTE = "Written by scripts/generate_wire.py from frames.proto: do not edit."
 BEGIN, END = "<!-- tables of scripts/generate_wire.py -->", "<!-- end of tables -->"
+#: How names of messages end that go over MQTT only.
+PORT_ENDINGS = ("State", "Command")
 #: Header and tag, and the signature of a signed kind. [B]
 OVERHEAD_BYTES, SIGNATURE_BYTES = 9, 64
 
@@ -61,18 +65,28 @@ class Kind(NamedTuple):
 
 
 def main(target: Path) -> None:
-    """Write the three files below a folder."""
-    messages, kinds = compiled()
-    before, rest = (ROOT / PAGE).read_text().split(BEGIN)
-    page = f"{before}{BEGIN}\n{tables(kinds)}\n{END}{rest.split(END)[1]}"
-    for name, text in {MESSAGES: messages, LAYOUTS: layouts(kinds), PAGE: page}.items():
+    """Write the four files below a folder."""
+    messages, kinds, ports = compiled()
+    files = {
+        MESSAGES: messages,
+        LAYOUTS: layouts(kinds),
+        PAGE: with_tables(PAGE, tables(kinds)),
+        PORTS_PAGE: with_tables(PORTS_PAGE, ports),
+    }
+    for name, text in files.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
-def compiled() -> tuple[str, list[Kind]]:
-    """Return protoc's Python code and the kinds of the schema, by number."""
+def with_tables(name: str, text: str) -> str:
+    """Return a page with other tables between its marks."""
+    before, rest = (ROOT / name).read_text().split(BEGIN)
+    return f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}"
+
+
+def compiled() -> tuple[str, list[Kind], str]:
+    """Return protoc's Python code, the kinds of the schema by number, and the ports' table."""
     from google.protobuf import descriptor_pb2
 
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +102,21 @@ def compiled() -> tuple[str, list[Kind]]:
         tuple(place.path): " ".join(place.leading_comments.split())
         for place in found.source_code_info.location
     }
-    return code, kinds_of(code, comments)
+    return code, kinds_of(code, comments), port_table(found, comments)
+
+
+def port_table(schema: Any, comments: dict[tuple[int, ...], str]) -> str:
+    """Return the table of the states and commands of ports, as protoc describes the schema."""
+    lines = ["| message | number | field | type | |", "| --- " * 5 + "|"]
+    for at, message in enumerate(schema.message_type):
+        if not message.name.endswith(PORT_ENDINGS):
+            continue
+        for k, field in enumerate(message.field):
+            kind = field.Type.Name(field.type).removeprefix("TYPE_").lower()
+            name = "" if k else f"`{message.name}`"
+            comment = comments[4, at, 2, k]
+            lines.append(f"| {name} | {field.number} | `{field.name}` | {kind} | {comment} |")
+    return "\n".join(lines)
 
 
 def without_version_check(code: str) -> str:

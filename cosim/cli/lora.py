@@ -1,4 +1,4 @@
-"""``feedertwin lora``: airtime, links and cells of LoRa radios, and the packets of a run."""
+"""``feedertwin lora``: airtime, links and cells of LoRa radios, packets and frames."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from cosim.cli.console import out, print_table
 from cosim.cli.lora_capacity import capacity_command
 from cosim.cli.lora_draw import draw_command
+from cosim.cli.lora_frames import frames_command
 from cosim.cli.lora_modem import (
     FrequencyOption,
     ImplicitOption,
@@ -33,11 +34,13 @@ from gridmodel.units import US_PER_S
 from gridmodel.wire.lora import SNR_FLOOR_DB, Modem
 
 app = typer.Typer(
-    help="LoRa radios: airtime, range and capacity; packets of a run.", no_args_is_help=True
+    help="LoRa radios: airtime, range and capacity; packets of a run, frames of a node.",
+    no_args_is_help=True,
 )
 app.command("capacity")(capacity_command)
 app.command("trace")(trace_command)
 app.command("draw")(draw_command)
+app.command("frames")(frames_command)
 
 _HOUR_US = 3600 * US_PER_S
 #: No obstacle and no ground: its range says nothing about a street.

@@ -150,7 +150,8 @@ def assemble(config: NodeConfig) -> Node:
             raise error
     cls = registry.load(registry.CONTROLLERS, config.controller)
     settings = parse(cls.Config, config.settings)
-    node.held = HeldRadio(node.ports["radio"])
+    _keep_airtime(config, node)
+    node.held = HeldRadio(_journaled(config, node))
     node.runner = NodeRunner(
         cls(settings, node.bench.seat),
         {name: node.ports[f"meter.{name}"] for name in config.meters},
@@ -176,6 +177,39 @@ def _storage(config: NodeConfig, terminal: Terminal) -> Storage | None:
         return None
     file = registry.load(registry.BRIDGES, "storage.file")
     return CountedStorage(file(Path(config.persist)), terminal)
+
+
+def _keep_airtime(config: NodeConfig, node: Node) -> None:
+    """Let a radio remember what it sent; in a simulation's own time there is no law."""
+    radio = node.ports["radio"]
+    if config.persist is None or config.clock == "stepped" or not hasattr(radio, "keep_airtime"):
+        return
+    from hardware_bridges.radio.kept_airtime import KeptAirtime
+
+    file = registry.load(registry.BRIDGES, "storage.file")
+    try:
+        folder = file(Path(config.persist) / "airtime")
+    except FeedertwinError:
+        node.close()
+        raise
+    radio.keep_airtime(KeptAirtime(CountedStorage(folder, node.bench.terminal)))
+
+
+def _journaled(config: NodeConfig, node: Node) -> Any:
+    """Return the node's radio; with a journal, one that notes what goes through it."""
+    radio, bench = node.ports["radio"], node.bench
+    if config.journal is None:
+        return radio
+    from cosim.node.journal import FrameJournal, JournaledRadio  # loads protobuf
+
+    try:
+        journal = FrameJournal(Path(config.journal), 1024 * config.journal_kib, bench.now_us)
+    except FeedertwinError:
+        node.close()
+        raise
+    bench.after.append(journal.look)
+    bench.closes.append(journal.close)
+    return JournaledRadio(radio, journal)
 
 
 def _network(config: NodeConfig) -> Neighbourhood | None:

@@ -76,6 +76,14 @@ class NodeConfig(Settings):
     persist: str | None = Field(
         None, description="folder of what a loss of power must not forget; relative to this file"
     )
+    journal: str | None = Field(
+        None,
+        description="file of every frame sent and heard, sealed; none if left out; relative to "
+        "this file",
+    )
+    journal_kib: Annotated[int, Ge(16), Le(65536)] = Field(
+        1024, description="the journal's limit in KiB; beyond it the older half goes"
+    )
     clock: Literal["wall", "stepped"] = Field(
         "wall", description="its own clock, or one that the simulation steps"
     )
@@ -153,7 +161,7 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
     folder = path.resolve().parent
     absolute = {
         key: str(folder / value)
-        for key in ("keys", "network", "persist")
+        for key in ("keys", "network", "persist", "journal")
         if (value := getattr(config, key)) is not None
     }
     return config.model_copy(update=absolute)

@@ -15,6 +15,11 @@ class HeldRadio:
         self._radio = radio
         self._held: deque[ReceivedFrame] = deque()
 
+    @property
+    def recovered_count(self) -> int:
+        """Times the radio's chip had to be set up anew."""
+        return getattr(self._radio, "recovered_count", 0)
+
     def poll(self) -> bool:
         """Take what the radio has received; return whether anything waits."""
         while (frame := self._radio.receive()) is not None:

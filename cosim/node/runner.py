@@ -72,9 +72,15 @@ class NodeRunner:
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return the controller's key figures so far."""
-        faults = self._senses.fault_count
-        own = (Kpi("port_fault_count", faults, "times a port failed"),) if faults else ()
-        return (*self._controller.kpis(), *own)
+        own = (
+            Kpi("port_fault_count", self._senses.fault_count, "times a port failed"),
+            Kpi(
+                "radio_recovered_count",
+                getattr(self._radio, "recovered_count", 0),
+                "times the radio was set up anew",
+            ),
+        )
+        return (*self._controller.kpis(), *(kpi for kpi in own if kpi.value))
 
     def hears(self, poll: Callable[[], bool]) -> bool:
         """Return whether the radio has something, by a look at it that may fail."""

@@ -1,4 +1,4 @@
-"""Protobuf encoding of opened frames, for MQTT and for disk.
+"""Protobuf encoding of opened frames, for files and programs.
 
 The same schema as on the air and the same values: what a field cannot say over LoRa it
 does not say here either, so a frame means the same wherever it is read. A message is
@@ -23,7 +23,8 @@ _MOST = {"source": EVERYONE - 1, "destination": EVERYONE, "counter": MOST_COUNT}
 
 
 @cache
-def _messages() -> Any:
+def messages() -> Any:
+    """Return the generated module, loaded at its first use."""
     return import_module("gridmodel.wire.frames_pb2")
 
 
@@ -37,7 +38,15 @@ def to_message(frame: Opened) -> bytes:
     FrameError
         If a value is not a number.
     """
-    message = _messages().Frame(version=VERSION)
+    message = messages().Frame()
+    fill(message, frame)
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
+def fill(message: Any, frame: Opened) -> None:
+    """Write a frame into a protobuf object `Frame`; raises as `to_message`."""
+    message.version = VERSION
     for name in _MOST:
         setattr(message, name, getattr(frame, name))
     body = getattr(message, frame.kind.name.lower())
@@ -45,8 +54,6 @@ def to_message(frame: Opened) -> bytes:
         value = field.decode(field.encode(frame.values[field.name]))
         whole = isinstance(getattr(body, field.name), int)
         setattr(body, field.name, int(value) if whole else value)
-    data: bytes = message.SerializeToString(deterministic=True)
-    return data
 
 
 def from_message(data: bytes) -> Opened:
@@ -57,9 +64,11 @@ def from_message(data: bytes) -> Opened:
     FrameError
         If it is no such message, of an unknown version or kind, or not whole.
     """
-    if len(data) > MOST_MESSAGE_BYTES:
-        raise FrameError(f"{len(data)} bytes are too many for a message")
-    message = _parsed(data)
+    return frame_of(parsed("Frame", data))
+
+
+def frame_of(message: Any) -> Opened:
+    """Return the frame that a protobuf object `Frame` carries; raises as `from_message`."""
     if message.version != VERSION:
         raise FrameError(f"message version {message.version} is unknown; {VERSION} is spoken here")
     numbers = {name: _number(message, name, most) for name, most in _MOST.items()}
@@ -77,8 +86,7 @@ def from_message(data: bytes) -> Opened:
 
 def to_file(frames: Iterable[Opened]) -> bytes:
     """Return frames for a file: each message after its length, as protobuf has it."""
-    messages = [to_message(frame) for frame in frames]
-    return b"".join(_length(len(message)) + message for message in messages)
+    return delimited(to_message(frame) for frame in frames)
 
 
 def from_file(data: bytes) -> Iterator[Opened]:
@@ -88,6 +96,23 @@ def from_file(data: bytes) -> Iterator[Opened]:
     ------
     FrameError
         At the first that is cut off or cannot be read.
+    """
+    for message, _ in pieces(data):
+        yield from_message(message)
+
+
+def delimited(found: Iterable[bytes]) -> bytes:
+    """Return messages for a file: each after its length, as protobuf has it."""
+    return b"".join(_length(len(message)) + message for message in found)
+
+
+def pieces(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the messages of a file, each with the place at which it ends.
+
+    Raises
+    ------
+    FrameError
+        At the first that is cut off or too long.
     """
     at = 0
     while at < len(data):
@@ -100,10 +125,27 @@ def from_file(data: bytes) -> Iterator[Opened]:
             shift += 7
             if byte < 0x80:
                 break
-        if at + length > len(data):
-            raise FrameError(f"a message is cut off at byte {at}")
-        yield from_message(data[at : at + length])
+        if at + length > len(data) or length > MOST_MESSAGE_BYTES:
+            raise FrameError(f"a message is cut off at byte {at}, or too long")
+        yield data[at : at + length], at + length
         at += length
+
+
+def parsed(name: str, data: bytes) -> Any:
+    """Return the protobuf object of a message.
+
+    Raises
+    ------
+    FrameError
+        If it is too long, or no such message.
+    """
+    if len(data) > MOST_MESSAGE_BYTES:
+        raise FrameError(f"{len(data)} bytes are too many for a message")
+    decode_error = import_module("google.protobuf.message").DecodeError
+    try:
+        return getattr(messages(), name).FromString(data)
+    except (decode_error, ValueError, RecursionError) as error:
+        raise FrameError(f"{len(data)} bytes are no message of a frame: {error}") from error
 
 
 def _length(number: int) -> bytes:
@@ -111,14 +153,6 @@ def _length(number: int) -> bytes:
     if number < 0x80:
         return bytes([number])
     return bytes([number & 0x7F | 0x80]) + _length(number >> 7)
-
-
-def _parsed(data: bytes) -> Any:
-    decode_error = import_module("google.protobuf.message").DecodeError
-    try:
-        return _messages().Frame.FromString(data)
-    except (decode_error, ValueError, RecursionError) as error:
-        raise FrameError(f"{len(data)} bytes are no message of a frame: {error}") from error
 
 
 def _number(message: Any, name: str, most: int) -> int:

@@ -113,6 +113,11 @@ class DutyLedger:
         """Airtime allowed in a window. [us]"""
         return int(self.duty_pu * self.window_us)
 
+    @property
+    def sent(self) -> tuple[tuple[int, int], ...]:
+        """Starts and airtimes that still count, the oldest first. [us]"""
+        return tuple(self._sent)
+
     def used_us(self, end_us: int) -> int:
         """Return the airtime within the window that ends at ``end_us``. [us]"""
         begin_us = end_us - self.window_us

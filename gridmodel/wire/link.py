@@ -23,12 +23,14 @@ from typing import Any
 
 from gridmodel.errors import FrameError
 from gridmodel.wire.failure_limit import FailureLimit
-from gridmodel.wire.frames import COORDINATOR, EVERYONE, FrameKind
+from gridmodel.wire.frames import COORDINATOR, EVERYONE, SIGNED, FrameKind
 from gridmodel.wire.keys import KeyRing
 from gridmodel.wire.seal import Counter, Opened, Opener, Sealer, peek, peek_kind
 from gridmodel.wire.signature import Signer, Verifier
 
 _MOST_CALLS = 8
+#: Frames of a peer that are refused in a row before this end asks itself whether it lost count.
+_DOUBT_COUNT = 3
 
 
 @dataclass(slots=True)
@@ -40,18 +42,37 @@ class _Peer:
     met: bool = False
     #: Counters of the joins sent to it last, and whether each was an answer.
     calls: dict[int, bool] = field(default_factory=dict)
+    #: Counter of our newest call, 0 once it was answered, and the greatest counter taken
+    #: under the cell's key since.
+    asked: int = 0
+    since: int = 0
 
     def call(self, counter: int, answer: bool) -> None:
         """Remember a join sent to it, so that its echo is known."""
         self.calls[counter] = answer
+        if not answer:
+            self.asked, self.since = counter, 0
         if len(self.calls) > _MOST_CALLS:
             del self.calls[min(self.calls)]
 
-    def meet(self, counter: int) -> None:
-        """Take its counter as proven; one that was proven before is never set back."""
-        for opener in (self.own, self.cell):
-            if not self.met or counter > opener.highest:
-                opener.synchronise(counter)
+    def meet(self, counter: int, echo: int) -> None:
+        """Take its counter as proven.
+
+        Under the pair's key a counter that was proven before is never set back. The window of
+        the cell's key is, if this answers our newest call: a thief may have moved it on. What
+        was taken before that call is older than the answer, and ``since`` is what was taken
+        after it, so nothing that was taken is new again.
+        """
+        proven = self.own.highest if self.met else counter
+        if not self.met or counter > self.own.highest:
+            self.own.synchronise(counter)
+        if echo == self.asked:
+            self.asked = 0
+            self.cell.synchronise(counter)
+            # Signed commands go by what is proven alone: a thief may have chosen ``since``.
+            self.cell.highest = max(counter, proven, self.since)
+        elif not self.met or counter > self.cell.highest:
+            self.cell.synchronise(counter)
         self.met = True
 
 
@@ -109,6 +130,17 @@ class Link:
         """Return whether a peer has joined, so that its frames are taken."""
         return peer in self._peers and self._peers[peer].met
 
+    def doubts(self, peer: int) -> bool:
+        """Return whether frames of a peer that was met are refused in a row.
+
+        Either they are forged, or this end has lost the peer's count or was led astray under
+        the cell's key. A `join` to it puts that right.
+        """
+        if not self.met(peer):
+            return False
+        found = self._peers[peer]
+        return max(found.own.strange_count, found.cell.strange_count) >= _DOUBT_COUNT
+
     def seal(self, kind: FrameKind, destination: int, values: Mapping[str, float]) -> bytes:
         """Return a sealed frame to a peer or to everyone.
 
@@ -120,7 +152,7 @@ class Link:
         return self._sealer(destination).seal(kind, destination, values)
 
     def join(self, peer: int) -> bytes:
-        """Return a frame that asks a peer to join; send it after a boot and until met."""
+        """Return a frame that asks a peer to join; for after a boot, and while it `doubts`."""
         return self._join(peer, echo=0)
 
     def open(self, now_us: int, frame: bytes) -> tuple[Opened, bytes | None]:
@@ -141,19 +173,22 @@ class Link:
     def snapshot(self) -> Any:
         """Return what was heard; keys and the counters' store are not state."""
         heard = {
-            address: (_heard(peer.own), _heard(peer.cell), peer.own.limit, peer.met, peer.calls)
+            address: (
+                _heard(peer.own), _heard(peer.cell), peer.own.limit, peer.met, peer.calls,
+                peer.asked, peer.since,
+            )
             for address, peer in self._peers.items()
-        }
+        }  # fmt: skip
         return copy.deepcopy((heard, self.refused_count))
 
     def restore(self, state: Any) -> None:
         """Take over a state that `snapshot` gave."""
         heard, self.refused_count = copy.deepcopy(state)
-        for address, (own, cell, limit, met, calls) in heard.items():
+        for address, (own, cell, limit, *rest) in heard.items():
             peer = self._peers[address]
-            peer.met, peer.calls = met, calls
+            peer.met, peer.calls, peer.asked, peer.since = rest
             for opener, counts in ((peer.own, own), (peer.cell, cell)):
-                opener.highest, opener.seen, opener.signed_count = counts
+                opener.highest, opener.seen, opener.signed_count, opener.strange_count = counts
                 opener.limit = limit
 
     def _opened(self, now_us: int, frame: bytes) -> tuple[Opened, bytes | None]:
@@ -168,8 +203,12 @@ class Link:
         if not peer.met:
             raise FrameError(f"node {source} has not joined since this node booted")
         if destination == EVERYONE:
-            return peer.cell.open(frame, now_us), None
-        opened = peer.own.open(frame, now_us)
+            opened = peer.cell.open(frame, now_us, near=peer.own.highest)
+            if opened.kind not in SIGNED:
+                peer.since = max(peer.since, opened.counter)
+            return opened, None
+        # Frames to everyone count on what this key does not hear.
+        opened = peer.own.open(frame, now_us, near=peer.cell.highest)
         # Only the peer itself has this key, so no older command of its is new any more.
         for opener in (peer.own, peer.cell):
             opener.signed_count = max(opener.signed_count, peer.own.highest)
@@ -182,7 +221,7 @@ class Link:
         opened = peer.own.open(frame, now_us)
         echo = int(opened.values["echo_count"])
         if echo in peer.calls:
-            peer.meet(opened.counter)
+            peer.meet(opened.counter, echo)
             if peer.calls[echo]:
                 return opened, None  # it has echoed an answer of ours: both know
         elif not peer.met and peer.own.limit is not None:
@@ -204,5 +243,5 @@ class Link:
         return sealer
 
 
-def _heard(opener: Opener) -> tuple[int, int, int]:
-    return opener.highest, opener.seen, opener.signed_count
+def _heard(opener: Opener) -> tuple[int, int, int, int]:
+    return opener.highest, opener.seen, opener.signed_count, opener.strange_count

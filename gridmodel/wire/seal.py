@@ -202,6 +202,9 @@ class Opener:
     signed_count : int
         Greatest counter of a signed frame accepted so far. Signed frames must come in
         order, and do not look at the window: whoever stole the key could move that on.
+    strange_count : int
+        Frames in a row that were too old for the window or failed their check. Several
+        may mean that this end has lost count; a frame that came twice is not one of them.
     """
 
     source: int
@@ -212,12 +215,13 @@ class Opener:
     verifier: Verifier | None = None
     limit: FailureLimit | None = None
     signed_count: int = 0
+    strange_count: int = 0
     _cipher: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._cipher = AESCCM(self.key, tag_length=TAG_BYTES)
 
-    def open(self, frame: bytes, now_us: int = 0) -> Opened:
+    def open(self, frame: bytes, now_us: int = 0, near: int = 0) -> Opened:
         """Return what the frame says.
 
         Parameters
@@ -226,6 +230,9 @@ class Opener:
             As received.
         now_us : int
             Instant of reception, for the limit on failures. [us]
+        near : int
+            A counter of this sender that was heard elsewhere. The frame's counter is looked
+            for near it too; this proves nothing, and the window is moved by the tag alone.
 
         Raises
         ------
@@ -239,17 +246,16 @@ class Opener:
             raise FrameError(f"frame says it is of node {source}, not of {self.source}")
         if kind in SIGNED and self.verifier is None:
             raise FrameError(f"{kind.name} is signed, and no public key is known here")
-        counter = self._plain_counter(kind, frame) if kind in PLAIN else self._whole(low)
-        self._refuse_old(kind, counter)
+        if kind in PLAIN:
+            counters = [self._plain_counter(kind, frame)]
+        else:
+            counters = [_whole(self.highest, low)]
+            if near > self.highest and (other := _whole(near, low)) not in counters:
+                counters.append(other)
+        counters = self._new(kind, counters)
         if self.limit is not None and kind not in SIGNED:  # a signature cannot be guessed
             self.limit.check(now_us)
-        try:
-            body = self._plain(kind, frame) if kind in PLAIN else self._decrypted(counter, frame)
-        except (InvalidTag, FrameError) as error:
-            if self.limit is not None and kind not in SIGNED:
-                self.limit.failed()
-            reason = f": {error}" if isinstance(error, FrameError) else ""
-            raise FrameError(f"frame of node {source} is forged or broken{reason}") from error
+        counter, body = self._checked(kind, frame, counters)
         values = unpack(kind, body)
         if kind in SIGNED:
             self.signed_count = counter
@@ -261,6 +267,7 @@ class Opener:
         """Take a counter as the newest, as a join has proven it to be, and none before."""
         self.highest, self.seen = counter, (1 << _WINDOW) - 1
         self.signed_count = max(self.signed_count, counter)
+        self.strange_count = 0
 
     def _plain_counter(self, kind: FrameKind, frame: bytes) -> int:
         """Return the whole counter that a plain frame carries."""
@@ -268,26 +275,52 @@ class Opener:
         low: int = _HEADER.unpack_from(frame)[3]
         return int(unpack(kind, body)["counter_high"]) << 16 | low
 
-    def _whole(self, low: int) -> int:
-        """Return the counter nearest to the highest accepted that ends in ``low``."""
-        counter = (self.highest & ~0xFFFF) | low
-        if counter + 0x8000 < self.highest:
-            counter += 0x10000
-        elif counter > self.highest + 0x8000 and counter >= 0x10000:
-            counter -= 0x10000
-        return counter
+    def _new(self, kind: FrameKind, counters: list[int]) -> list[int]:
+        """Return the counters that were not accepted yet and are not too old to tell.
 
-    def _refuse_old(self, kind: FrameKind, counter: int) -> None:
-        """Refuse a counter that was accepted, or is too old to tell."""
-        if counter > MOST_COUNT:
+        Raises
+        ------
+        FrameError
+            If none is left.
+        """
+        if counters[0] > MOST_COUNT:
             raise FrameError(f"node {self.source} has used up its counter; it needs a new key")
-        age = self.highest - counter
+        new = [counter for counter in counters if not self._old(kind, counter)]
+        if not new:
+            if kind not in SIGNED and all(self.highest - c >= _WINDOW for c in counters):
+                self.strange_count += 1
+            raise FrameError(f"frame {counters[0]} of node {self.source} is replayed")
+        return new
+
+    def _old(self, kind: FrameKind, counter: int) -> bool:
+        """Return whether a counter was accepted, or is too old to tell."""
         if kind in SIGNED:
-            old = counter <= self.signed_count
-        else:
-            old = age >= _WINDOW or (age >= 0 and bool(self.seen >> age & 1))
-        if old:
-            raise FrameError(f"frame {counter} of node {self.source} is replayed")
+            return counter <= self.signed_count
+        age = self.highest - counter
+        return age >= _WINDOW or (age >= 0 and bool(self.seen >> age & 1))
+
+    def _checked(self, kind: FrameKind, frame: bytes, counters: list[int]) -> tuple[int, bytes]:
+        """Return counter and body of a frame by the first counter that its tag agrees to.
+
+        Raises
+        ------
+        FrameError
+            If it agrees to none: each counts as a failure.
+        """
+        for counter in counters:
+            try:
+                if kind in PLAIN:
+                    return counter, self._plain(kind, frame)
+                return counter, self._decrypted(counter, frame)
+            except (InvalidTag, FrameError) as error:
+                failure = error
+        if kind not in SIGNED:
+            self.strange_count += 1
+            if self.limit is not None:
+                for _ in counters:
+                    self.limit.failed()
+        reason = f": {failure}" if isinstance(failure, FrameError) else ""
+        raise FrameError(f"frame of node {self.source} is forged or broken{reason}") from failure
 
     def _decrypted(self, counter: int, frame: bytes) -> bytes:
         nonce = _NONCE.pack(self.source, counter, self.epoch)
@@ -307,6 +340,7 @@ class Opener:
 
     def _accept(self, counter: int) -> None:
         """Note a counter as used."""
+        self.strange_count = 0
         ahead = counter - self.highest
         if ahead > 0:  # a join may lie further ahead than a number should be shifted
             before = self.seen << ahead if ahead < _WINDOW else 0
@@ -314,3 +348,13 @@ class Opener:
             self.highest = counter
         else:
             self.seen |= 1 << -ahead
+
+
+def _whole(known: int, low: int) -> int:
+    """Return the counter nearest to a known one that ends in ``low``."""
+    counter = (known & ~0xFFFF) | low
+    if counter + 0x8000 < known:
+        counter += 0x10000
+    elif counter > known + 0x8000 and counter >= 0x10000:
+        counter -= 0x10000
+    return counter

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from hardware_bridges.meter.ads1115 import CONFIGURATION, CONVERSION, PAIRS, READY
 from hardware_bridges.meter.config import ADS1115_HALF_SWINGS_V
+from hardware_bridges.meter.noise import ConverterNoise
 
 #: Configuration after power-on (SBAS444, table of the register).
 AT_POWER_ON = 0x8583
@@ -26,6 +27,8 @@ class Ads1115Chip:
         Half swing that these codes mean. [V]
     busy_looks : int
         Looks at the configuration that find it busy, after each start.
+    noise : ConverterNoise or None
+        What codes of connected pairs scatter by, in steps at the amplifier's setting.
     """
 
     def __init__(
@@ -34,11 +37,13 @@ class Ads1115Chip:
         inputs: Mapping[int, Callable[[], int]],
         half_swing_v: float,
         busy_looks: int = 0,
+        noise: ConverterNoise | None = None,
     ) -> None:
         self._address = address
         self._inputs = inputs
         self._half_swing_v = half_swing_v
         self._busy_looks = busy_looks
+        self._noise = noise
         self._left = 0
         self._registers = {CONVERSION: 0, CONFIGURATION: AT_POWER_ON}
 
@@ -72,4 +77,6 @@ class Ads1115Chip:
         # The three highest settings of the amplifier are the same.
         setting = min((word >> 9) & 0b111, len(ADS1115_HALF_SWINGS_V) - 1)
         scaled = round(code * self._half_swing_v / ADS1115_HALF_SWINGS_V[setting])
+        if source is not None and self._noise is not None:
+            scaled = self._noise.on(scaled)
         return min(max(scaled, -0x8000), 0x7FFF) & 0xFFFF

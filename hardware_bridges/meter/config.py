@@ -87,6 +87,17 @@ class SampledMeterConfig(Settings):
         return f"SPI {self.bus_number}.{self.chip_select}"
 
 
+class EmulatedMeterConfig(SampledMeterConfig):
+    """A meter whose converter is emulated; a real one brings its own noise."""
+
+    noise_lsb_rms: Annotated[float, Ge(0.0), Le(4096.0)] = Field(
+        0.0, description="noise of the converter, root mean square, in its steps"
+    )
+    noise_seed: Annotated[int, Ge(0)] = Field(
+        0, description="from which the noise is made; each meter of a node has its own"
+    )
+
+
 def fitting(config: SampledMeterConfig, scale: MeterScale) -> MeterScale:
     """Return the scale, if it is one that the chip can have.
 

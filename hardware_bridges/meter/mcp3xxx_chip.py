@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hardware_bridges.link_error import DeviceError
 from hardware_bridges.meter.mcp3xxx import BEFORE_CODE_BITS
+from hardware_bridges.meter.noise import ConverterNoise
 
 
 class Mcp3xxxChip:
@@ -18,11 +19,19 @@ class Mcp3xxxChip:
     inputs : mapping
         By channel, a function that gives the code of the next sample. An open channel
         gives 0.
+    noise : ConverterNoise or None
+        What codes of connected channels scatter by.
     """
 
-    def __init__(self, bits: int, inputs: Mapping[int, Callable[[], int]]) -> None:
+    def __init__(
+        self,
+        bits: int,
+        inputs: Mapping[int, Callable[[], int]],
+        noise: ConverterNoise | None = None,
+    ) -> None:
         self._bits = bits
         self._inputs = inputs
+        self._noise = noise
 
     def xfer2(self, words: list[int]) -> list[int]:
         """Answer one transfer; before the code the line is low.
@@ -42,8 +51,17 @@ class Mcp3xxxChip:
             raise DeviceError(
                 "emulated MCP3xxx", "a differential conversion was asked for.", "Set bit SGL."
             )
-        code = self._inputs[channel]() if channel in self._inputs else 0
+        code = self._convert(channel)
         room = after_start + 1 - BEFORE_CODE_BITS  # clocks left for the code
         spare = room - self._bits
         answer = (code << spare if spare >= 0 else code >> -spare) & ((1 << total) - 1)
         return list(answer.to_bytes(len(words), "big"))
+
+    def _convert(self, channel: int) -> int:
+        """Return the code of a channel."""
+        if channel not in self._inputs:
+            return 0
+        code = self._inputs[channel]()
+        if self._noise is None:
+            return code
+        return min(max(self._noise.on(code), 0), (1 << self._bits) - 1)

@@ -15,10 +15,22 @@ from math import ceil
 from typing import Any
 
 from gridmodel.ports import Inverter, Meter, Relay
-from hardware_bridges.link_error import LinkError
+from hardware_bridges.link_error import DeviceError, LinkError
+from hardware_bridges.mqtt.content import (
+    INVERTER_COMMAND,
+    INVERTER_STATE,
+    METER_STATE,
+    RELAY_COMMAND,
+    RELAY_STATE,
+    Shape,
+    content_type,
+    decode,
+    encode,
+    encoding_of,
+)
 from hardware_bridges.mqtt.message import Message
-from hardware_bridges.mqtt.mqtt_config import MqttConfig
-from hardware_bridges.mqtt.payload import decode, encode
+from hardware_bridges.mqtt.mqtt_config import Encoding, MqttConfig
+from hardware_bridges.mqtt.radio import LONGEST_FRAME
 from hardware_bridges.mqtt.session import MqttSession
 
 
@@ -103,11 +115,13 @@ class MqttDevice:
         hardware, topics = self.hardware, self.session.topics
         for name, meter in hardware.meters.items():
             reading = meter.read(now_us)._asdict()
-            self._tell(topics.state("meter", name), encode(reading), retain=False)
+            self._tell(topics.state("meter", name), METER_STATE, reading, retain=False)
         for name in hardware.relays:
-            self._tell(topics.state("relay", name), self._relay_state(name), retain=True)
+            state = self._relay_state(name)
+            self._tell(topics.state("relay", name), RELAY_STATE, state, retain=True)
         if hardware.inverter is not None:
-            self._tell(topics.state("inverter", "inverter"), self._inverter_state(), retain=True)
+            state = self._inverter_state()
+            self._tell(topics.state("inverter", "inverter"), INVERTER_STATE, state, retain=True)
 
     def _publish_frames(self) -> None:
         radio = self.hardware.radio
@@ -120,10 +134,14 @@ class MqttDevice:
                 notes={key: repr(value) for key, value in notes.items()},
             )
 
-    def _tell(self, topic: str, payload: bytes, *, retain: bool) -> None:
+    def _tell(self, topic: str, shape: Shape, state: Mapping[str, Any], *, retain: bool) -> None:
+        encoding = self.session.config.payload
+        payload = encode(topic, shape, state, encoding)
         # a retained state has no end: who comes later shall see how things were left
         expiry = {} if retain else {"MessageExpiryInterval": self._expiry_s}
-        self.session.publish(topic, payload, retain=retain, **expiry)
+        self.session.publish(
+            topic, payload, retain=retain, ContentType=content_type(encoding), **expiry
+        )
 
     def _watch_controller(self) -> None:
         """Bring relays to safety once when the controller has gone, or the broker has."""
@@ -137,53 +155,73 @@ class MqttDevice:
         elif not there:
             self._controller_was_there = False
 
-    def _relay_state(self, name: str) -> bytes:
-        return encode({"closed": self.hardware.relays[name].closed, "t_us": self._now_us()})
+    def _relay_state(self, name: str) -> dict[str, Any]:
+        return {"closed": self.hardware.relays[name].closed, "t_us": self._now_us()}
 
-    def _inverter_state(self) -> bytes:
+    def _inverter_state(self) -> dict[str, Any]:
         assert self.hardware.inverter is not None
-        return encode({**self.hardware.inverter.read()._asdict(), "t_us": self._now_us()})
+        return {**self.hardware.inverter.read()._asdict(), "t_us": self._now_us()}
 
     def _move(self, name: str, message: Message) -> None:
-        def act() -> bytes:
-            closed = decode(message.topic, message.payload, {"closed": bool})["closed"]
+        def act() -> dict[str, Any]:
+            closed = decode(message, RELAY_COMMAND)["closed"]
             _put(self.hardware.relays[name], closed)
             return self._relay_state(name)
 
-        self._carry_out(message, act, self.session.topics.state("relay", name))
+        self._carry_out(message, act, self.session.topics.state("relay", name), RELAY_STATE)
 
     def _set_power(self, message: Message) -> None:
-        def act() -> bytes:
+        def act() -> dict[str, Any]:
             assert self.hardware.inverter is not None
-            self.hardware.inverter.set_power(
-                decode(message.topic, message.payload, {"p_kw": float})["p_kw"]
-            )
+            self.hardware.inverter.set_power(decode(message, INVERTER_COMMAND)["p_kw"])
             return self._inverter_state()
 
-        self._carry_out(message, act, self.session.topics.state("inverter", "inverter"))
+        topic = self.session.topics.state("inverter", "inverter")
+        self._carry_out(message, act, topic, INVERTER_STATE)
 
     def _send(self, message: Message) -> None:
+        if not 0 < len(message.payload) <= LONGEST_FRAME:
+            raise DeviceError(message.topic, f"{len(message.payload)} bytes are no frame.")
         with self._lock:
             self.hardware.radio.send(self._now_us(), message.payload)
 
-    def _carry_out(self, message: Message, act: Callable[[], bytes], state_topic: str) -> None:
+    def _carry_out(
+        self, message: Message, act: Callable[[], dict[str, Any]], state_topic: str, shape: Shape
+    ) -> None:
         """Do as told, answer with what was read back, and tell everyone."""
         if message.retained:
             return  # a command is for now
-        notes: dict[str, str] = {}
         try:
             with self._lock:
-                payload = act()
+                state = act()
+            self._answer(message, shape, state)
         except Exception as error:  # whatever a driver raises is the answer
-            payload, notes = b"{}", {"error": f"{type(error).__name__}: {error}"}
+            problem = f"{type(error).__name__}: {error}"
+            if not message.answer_topic:
+                raise LinkError(message.topic, problem) from error
+            self._refuse(message, problem)
+        else:
+            self._tell(state_topic, shape, state, retain=True)
+
+    def _answer(self, message: Message, shape: Shape, state: Mapping[str, Any]) -> None:
+        """Answer in the encoding in which one was asked."""
         if message.answer_topic:
+            encoding: Encoding = encoding_of(message)
             self.session.publish(
-                message.answer_topic, payload, notes=notes, CorrelationData=message.mark
+                message.answer_topic,
+                encode(message.answer_topic, shape, state, encoding),
+                ContentType=content_type(encoding),
+                CorrelationData=message.mark,
             )
-        if not notes:
-            self._tell(state_topic, payload, retain=True)
-        elif not message.answer_topic:
-            raise LinkError(message.topic, notes["error"])
+
+    def _refuse(self, message: Message, problem: str) -> None:
+        """Answer that it could not be done, and why."""
+        self.session.publish(
+            message.answer_topic,
+            b"",
+            notes={"error": problem},
+            CorrelationData=message.mark,
+        )
 
 
 def _put(relay: Relay, closed: bool) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 
 from gridmodel.ports import InverterState
 from hardware_bridges.link_error import DeviceError
+from hardware_bridges.mqtt.content import INVERTER_COMMAND, INVERTER_STATE
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
 from hardware_bridges.mqtt.port import FittedPort, MqttPort
 from hardware_bridges.mqtt.session import MqttSession
-
-#: An inverter's state as it stands in its payload.
-FIELDS = dict.fromkeys(InverterState._fields, float)
 
 
 class MqttInverter(FittedPort):
@@ -27,7 +25,7 @@ class MqttInverter(FittedPort):
     """
 
     def __init__(self, session: MqttSession, name: str = "inverter") -> None:
-        self.port = MqttPort(session, "inverter", name, FIELDS)
+        self.port = MqttPort(session, "inverter", name, INVERTER_STATE, INVERTER_COMMAND)
 
     @classmethod
     def fit(cls, config: MqttConfig, name: str, bench: Any) -> MqttInverter:
@@ -36,7 +34,8 @@ class MqttInverter(FittedPort):
 
     def read(self) -> InverterState:
         """Return the newest state. Raises LinkError when none is younger than ``lost_s``."""
-        return InverterState(**self.port.state()[0])
+        state, _ = self.port.state()
+        return InverterState(*(state[name] for name in InverterState._fields))
 
     def set_power(self, p_kw: float) -> None:
         """Set the power wanted, discharge positive. [kW]"""

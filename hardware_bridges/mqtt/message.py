@@ -35,6 +35,8 @@ class Message(NamedTuple):
         What an answer must repeat.
     notes : mapping
         User properties.
+    content_type : str
+        Encoding of the payload, as MQTT 5 names it; empty if it was not told.
     """
 
     topic: str
@@ -43,6 +45,7 @@ class Message(NamedTuple):
     answer_topic: str = ""
     mark: bytes = b""
     notes: Mapping[str, str] = MappingProxyType({})
+    content_type: str = ""
 
 
 def message_of(raw: Any) -> Message:
@@ -55,6 +58,7 @@ def message_of(raw: Any) -> Message:
         getattr(found, "ResponseTopic", ""),
         getattr(found, "CorrelationData", b""),
         dict(getattr(found, "UserProperty", [])),
+        getattr(found, "ContentType", ""),
     )
 
 

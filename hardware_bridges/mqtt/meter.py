@@ -6,12 +6,10 @@ import time
 from typing import Any
 
 from gridmodel.ports import Measurement
+from hardware_bridges.mqtt.content import METER_STATE
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
 from hardware_bridges.mqtt.port import FittedPort, MqttPort
 from hardware_bridges.mqtt.session import MqttSession
-
-#: A measurement's fields as they stand in its payload.
-FIELDS = {"t_us": int, "v_v": float, "i_a": float, "p_kw": float, "f_hz": float}
 
 
 class MqttMeter(FittedPort):
@@ -29,7 +27,7 @@ class MqttMeter(FittedPort):
     """
 
     def __init__(self, session: MqttSession, name: str) -> None:
-        self.port = MqttPort(session, "meter", name, FIELDS)
+        self.port = MqttPort(session, "meter", name, METER_STATE)
         self._same_clock = session.config.same_clock
 
     @classmethod

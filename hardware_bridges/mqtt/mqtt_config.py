@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import Field, model_validator
@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from gridmodel.settings import Settings
 
 Seconds = Annotated[float, Gt(0.0), Le(86400.0)]
+#: How states and commands are written; whoever reads takes either.
+Encoding = Literal["json", "protobuf"]
 #: Names that stand in a topic; MQTT's own signs are not among them.
 NAME = r"^[A-Za-z0-9_.-]+$"
 
@@ -28,6 +30,9 @@ class MqttConfig(Settings):
     site: str = Field("home", pattern=NAME, description="second word of every topic")
     device: str | None = Field(
         None, pattern=NAME, description="node whose hardware it is, in topics; else the node's own"
+    )
+    payload: Encoding = Field(
+        "protobuf", description="how states and commands are written; either is understood"
     )
     username: str | None = Field(None, description="name at the broker")
     password_file: str | None = Field(None, description="file with the password in its first line")

@@ -1,4 +1,4 @@
-"""Payloads: JSON objects whose keys end in units, checked on arrival."""
+"""Payloads: JSON objects whose keys end in units, and the checks that every payload passes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hardware_bridges.link_error import DeviceError
 
 #: Longer payloads are not ours.
 LONGEST_BYTES = 4096
+#: Whole numbers are of 64 bits, as protobuf has them.
+MOST_INT = 2**63 - 1
 
 
 def encode(fields: Mapping[str, Any]) -> bytes:
@@ -19,7 +21,7 @@ def encode(fields: Mapping[str, Any]) -> bytes:
 
 
 def decode(topic: str, payload: bytes, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return the fields of a payload; further ones are ignored.
+    """Return the fields of a JSON object; further ones are ignored.
 
     Parameters
     ----------
@@ -33,26 +35,56 @@ def decode(topic: str, payload: bytes, kinds: Mapping[str, type]) -> dict[str, A
     Raises
     ------
     DeviceError
-        If it is not JSON, or a field is missing or of another kind.
+        If it is too long or no JSON object, or as `checked` says.
     """
+    refuse_long(topic, payload)
     try:
-        if len(payload) > LONGEST_BYTES:
-            raise ValueError(f"{len(payload)} bytes")
-        data = json.loads(payload)
-        return {name: _as(kind, data[name]) for name, kind in kinds.items()}
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        wanted = ", ".join(f"{name} ({kind.__name__})" for name, kind in kinds.items())
+        found = json.loads(payload)
+    except (ValueError, RecursionError) as error:
         raise DeviceError(
-            topic,
-            f"{payload[:60]!r} is no such state ({type(error).__name__}: {error}).",
-            f"Wanted is a JSON object with {wanted}.",
+            topic, f"{payload[:60]!r} is no JSON ({type(error).__name__}).", wanted(kinds)
         ) from None
+    if not isinstance(found, dict):
+        raise DeviceError(topic, f"{payload[:60]!r} is no JSON object.", wanted(kinds))
+    return checked(topic, found, kinds)
 
 
-def _as(kind: type, value: Any) -> Any:
-    number = kind is float and type(value) in (int, float)
-    if not number and type(value) is not kind:
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    if kind is float and not isfinite(value):
-        raise ValueError(f"{value!r} is not finite")
-    return float(value) if number else value
+def checked(topic: str, found: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return the fields that are wanted, each of its kind.
+
+    Raises
+    ------
+    DeviceError
+        If a field is missing, of another kind, not finite or too great, with its name.
+    """
+    fields = {}
+    for name, kind in kinds.items():
+        if name not in found:
+            raise DeviceError(topic, f"{name} is missing.", wanted(kinds))
+        value = found[name]
+        if problem := _problem(kind, value):
+            raise DeviceError(topic, f"{name}: {str(value)[:60]!r} {problem}.", wanted(kinds))
+        fields[name] = float(value) if kind is float else value
+    return fields
+
+
+def refuse_long(topic: str, payload: bytes) -> None:
+    """Raise `DeviceError` at a payload longer than any of ours."""
+    if len(payload) > LONGEST_BYTES:
+        raise DeviceError(topic, f"{len(payload)} bytes; {LONGEST_BYTES} are the most.")
+
+
+def wanted(kinds: Mapping[str, type]) -> str:
+    """Return what fields a payload must have, for an error's advice."""
+    fields = ", ".join(f"{name} ({kind.__name__})" for name, kind in kinds.items())
+    return f"Wanted are the fields {fields}."
+
+
+def _problem(kind: type, value: Any) -> str:
+    """Return what is wrong with a value; nothing if it may pass."""
+    whole = type(value) is int
+    if whole and abs(value) > MOST_INT:
+        return "is too great"
+    if kind is float and (whole or type(value) is float):
+        return "" if isfinite(value) else "is not finite"
+    return "" if type(value) is kind else f"is no {kind.__name__}"

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hardware_bridges.link_error import DeviceError, LinkError
+from hardware_bridges.mqtt.content import Shape, content_type, decode, encode
 from hardware_bridges.mqtt.message import Message
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
-from hardware_bridges.mqtt.payload import decode, encode
 from hardware_bridges.mqtt.session import MqttSession
 from hardware_bridges.mqtt.sessions import borrow, give_back
 
@@ -29,17 +29,26 @@ class MqttPort:
         The controller's session.
     port, name : str
         Words of its topics, such as ``relay`` and ``heater``.
-    kinds : mapping
-        Fields of its state with their types.
+    state : Shape
+        What its state consists of.
+    command : Shape or None
+        What its commands consist of, if it takes any.
     """
 
     def __init__(
-        self, session: MqttSession, port: str, name: str, kinds: Mapping[str, type]
+        self,
+        session: MqttSession,
+        port: str,
+        name: str,
+        state: Shape,
+        command: Shape | None = None,
     ) -> None:
         self.fault = ""
         self._session = session
         self._config = session.config
-        self._kinds = kinds
+        self._shape = state
+        self._command = command
+        self._content_type = content_type(session.config.payload)
         self._state_topic = session.topics.state(port, name)
         self._set_topic = session.topics.set(port, name)
         self._change = threading.Condition()
@@ -88,12 +97,18 @@ class MqttPort:
         Raises
         ------
         DeviceError
-            If the device answers that it could not.
+            If the device answers that it could not, or a number is not finite.
         """
-        payload = encode(fields)
+        assert self._command is not None, "this port takes no commands"
+        payload = encode(self._set_topic, self._command, fields, self._config.payload)
         self._pending = payload, time.monotonic()
         try:
-            answer = self._session.request(self._set_topic, payload, self._config.timeout_s)
+            answer = self._session.request(
+                self._set_topic,
+                payload,
+                self._config.timeout_s,
+                ContentType=self._content_type,
+            )
         except LinkError as error:
             self.fault = str(error)
             return
@@ -107,7 +122,7 @@ class MqttPort:
         self._hear(answer)
 
     def _hear(self, message: Message) -> None:
-        state = decode(message.topic, message.payload, self._kinds)
+        state = decode(message, self._shape)
         with self._change:
             self._state, self._came_s = state, time.monotonic()
             if not message.retained:
@@ -128,7 +143,10 @@ class MqttPort:
         payload, asked_s = pending
         if time.monotonic() - asked_s <= self._config.valid_s:
             self._session.publish(
-                self._set_topic, payload, MessageExpiryInterval=self._config.valid_s
+                self._set_topic,
+                payload,
+                MessageExpiryInterval=self._config.valid_s,
+                ContentType=self._content_type,
             )
         self._pending = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from gridmodel.wire.lora import Modem
 from hardware_bridges.link_error import DeviceError, LinkError
 from hardware_bridges.mqtt.message import Message
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
+from hardware_bridges.mqtt.payload import checked
 from hardware_bridges.mqtt.port import FittedPort
 from hardware_bridges.mqtt.session import MqttSession
 from hardware_bridges.radio.transmitter import Transmitter
@@ -21,6 +23,8 @@ QUEUE_LENGTH = 64
 #: A broker that is away is asked again after this. [us]
 PAUSE_US = 1_000_000
 LONGEST_FRAME = 255
+#: What the receiver measured, in user properties.
+NOTES = {"t_us": int, "rssi_dbm": float, "snr_db": float}
 
 
 def _wall_us() -> int:
@@ -99,8 +103,17 @@ class MqttRadio(FittedPort):
     def _hear(self, message: Message) -> None:
         if not 0 < len(message.payload) <= LONGEST_FRAME:
             raise DeviceError(message.topic, f"{len(message.payload)} bytes are no frame.")
-        rssi, snr = (float(message.notes[key]) for key in ("rssi_dbm", "snr_db"))
-        t_us = self._now_us()
-        if self._session.config.same_clock:
-            t_us = int(message.notes["t_us"])
-        self._waiting.append(ReceivedFrame(t_us, message.payload, rssi, snr))
+        notes = _numbers(message)
+        t_us = int(notes["t_us"]) if self._session.config.same_clock else self._now_us()
+        self._waiting.append(
+            ReceivedFrame(t_us, message.payload, notes["rssi_dbm"], notes["snr_db"])
+        )
+
+
+def _numbers(message: Message) -> dict[str, float]:
+    """Return what a receiver measured, from the user properties of a frame."""
+    found: dict[str, Any] = {}
+    for name, kind in NOTES.items():
+        with contextlib.suppress(KeyError, ValueError):
+            found[name] = kind(message.notes[name])
+    return checked(message.topic, found, NOTES)

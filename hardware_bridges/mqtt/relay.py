@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hardware_bridges.mqtt.content import RELAY_COMMAND, RELAY_STATE
 from hardware_bridges.mqtt.mqtt_config import MqttConfig
 from hardware_bridges.mqtt.port import FittedPort, MqttPort
 from hardware_bridges.mqtt.session import MqttSession
@@ -21,7 +22,7 @@ class MqttRelay(FittedPort):
     """
 
     def __init__(self, session: MqttSession, name: str) -> None:
-        self.port = MqttPort(session, "relay", name, {"closed": bool})
+        self.port = MqttPort(session, "relay", name, RELAY_STATE, RELAY_COMMAND)
 
     @classmethod
     def fit(cls, config: MqttConfig, name: str, bench: Any) -> MqttRelay:

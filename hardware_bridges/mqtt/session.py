@@ -156,8 +156,12 @@ class MqttSession:
             raise LinkError(self.where, f"the broker is away ({self.fault or 'no connection'}).")
         self._publish(topic, payload, retain, **properties)
 
-    def request(self, topic: str, payload: bytes, timeout_s: float) -> Message | None:
+    def request(
+        self, topic: str, payload: bytes, timeout_s: float, **properties: Any
+    ) -> Message | None:
         """Send a command and return the answer; None if none came in time.
+
+        Further properties are those of `publish`.
 
         Raises
         ------
@@ -175,6 +179,7 @@ class MqttSession:
                 MessageExpiryInterval=self.config.valid_s,
                 ResponseTopic=self.topics.answer(self.owner),
                 CorrelationData=mark,
+                **properties,
             )
             if not answered.wait(timeout_s):
                 return None

@@ -2,7 +2,9 @@
 
 One datagram is one note: a header of 36 bytes in network order, then the frame. What
 comes too fast is dropped, the oldest first, and counted: a node must not grow without
-bound because its peer is slow.
+bound because its peer is slow. An instant is believed if it is not earlier than the one before,
+and not further than a minute ahead of the node's own clock: no frame lasts longer, and an
+emulated chip that took a far instant for the present would neither send nor hear until then.
 
 ======  =====  ==========================================================
 offset  bytes  meaning
@@ -34,6 +36,8 @@ _MAGIC, VERSION = b"FA", 1
 _LONGEST = 255
 #: Notes kept that nobody has taken; beyond this the oldest is dropped.
 QUEUE_LENGTH = 256
+#: A note may be so far ahead of the node's clock. [us]
+AHEAD_US = 60_000_000
 
 #: Host and port of a UDP socket, or the path of a Unix one.
 Address = tuple[str, int] | str
@@ -195,17 +199,30 @@ class DatagramAir:
     def __init__(self, link: DatagramLink, clock: Callable[[], int]) -> None:
         self.link = link
         self._clock = clock
+        self._last_us = 0
+        #: Notes whose instant cannot be right.
+        self.refused_count = 0
 
     def send(self, frame: bytes, airtime_us: int) -> None:
         """Tell the channel that a sending begins now."""
         self.link.post(Note(Kind.SENT, self._clock(), frame, airtime_us))
 
     def deliver(self, ear: Ear) -> int:
-        """Give what the channel told to a radio; return how many notes it was."""
+        """Give what the channel told to a radio; return how many notes it was.
+
+        Notes with an instant that cannot be right are left out and counted.
+        """
         notes = self.link.take()
         for note in notes:
-            if note.kind is Kind.CARRIER:
+            if not self._timely(note):
+                self.refused_count += 1
+            elif note.kind is Kind.CARRIER:
                 ear.carrier(note.t_us)
-            elif note.kind in (Kind.HEARD, Kind.BROKEN):
+            elif note.kind is not Kind.SENT:
+                self._last_us = note.t_us
                 ear.hear(note.frame, note.rssi_dbm, note.snr_db, note.t_us, note.kind is Kind.HEARD)
         return len(notes)
+
+    def _timely(self, note: Note) -> bool:
+        """Return whether a note's instant lies between the last frame's and the near future."""
+        return self._last_us <= note.t_us <= self._clock() + AHEAD_US

@@ -18,6 +18,7 @@ from hardware_bridges.link_error import DeviceError, LinkError
 from hardware_bridges.radio import e22
 from hardware_bridges.radio.e22_airtimes import known_air
 from hardware_bridges.radio.e22_config import E22Config
+from hardware_bridges.radio.kept_airtime import KeptAirtime
 from hardware_bridges.radio.sx126x import InputPin, OutputPin
 from hardware_bridges.radio.transmitter import Transmitter
 
@@ -105,6 +106,10 @@ class E22Radio:
         self._read_count = 0
         self._inbox: deque[ReceivedFrame] = deque(maxlen=INBOX_LENGTH)
         self._configure()
+
+    def keep_airtime(self, kept: KeptAirtime) -> None:
+        """Take over what was sent before this process began, and keep what is sent."""
+        self._transmitter.keep(kept)
 
     def send(self, now_us: int, data: bytes) -> SendResult:
         """Send a frame now, or say when module or law allows it.

@@ -275,10 +275,10 @@ class Sx126x:
         peak = table[modem.spreading_factor]
         self._write(Command.SET_CAD_PARAMS, 0x01, peak, CAD_MINIMUM, 0x00, 0, 0, 0)
 
-    def set_interrupts(self, on_dio1: Irq) -> None:
-        """Choose the interrupts; all of them raise DIO1."""
-        mask = on_dio1.to_bytes(2, "big")
-        self._write(Command.SET_DIO_IRQ_PARAMS, *mask, *mask, 0, 0, 0, 0)
+    def set_interrupts(self, on_dio1: Irq, silent: int = 0) -> None:
+        """Choose the interrupts: those that raise DIO1, and those that are only to be read."""
+        masks = (on_dio1 | silent).to_bytes(2, "big") + on_dio1.to_bytes(2, "big")
+        self._write(Command.SET_DIO_IRQ_PARAMS, *masks, 0, 0, 0, 0)
 
     def interrupts(self) -> Irq:
         """Return the interrupts that are pending."""

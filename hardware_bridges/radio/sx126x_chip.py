@@ -53,6 +53,8 @@ _RESET_US, _WAKE_US = 3500.0, 340.0
 #: The clock's law hands a message on up to this late. [us]
 _SLACK_US = 1
 _BUFFER = 256
+#: Sync word and start of frame 4.25 symbols, header 8.
+_TO_HEADER_SYMBOLS = 12.25
 
 
 class Sx126xChip:
@@ -74,6 +76,7 @@ class Sx126xChip:
     _cad_until: float | None
     _rx_packet: Packet | None
     _carrier_until_us: int
+    _header_us: int | None  # when the header of a frame that comes in has been heard
 
     def __init__(self, air: Air, clock: Callable[[], int], tcxo_v: float | None = None) -> None:
         self._air = air
@@ -134,6 +137,9 @@ class Sx126xChip:
                 return
             self._running = True
             try:
+                if self._header_us is not None and self._header_us <= t_us:
+                    self._header_us = None
+                    self._raise(Irq.HEADER_VALID)
                 while self._end_us is not None and self._end_us <= t_us:
                     self._now_us = max(self._now_us, self._end_us)
                     self._end_us = None
@@ -163,6 +169,7 @@ class Sx126xChip:
         with self.lock:
             self.advance(t_us)
             memory, packet = self.memory, self._rx_packet
+            self._header_us = None
             if memory.modulation is None or packet is None:
                 self.missed_count += 1
                 return
@@ -179,9 +186,22 @@ class Sx126xChip:
                 self._running = before
 
     def carrier(self, until_us: int) -> None:
-        """Let a signal be in the channel until an instant: activity detection sees it. [us]"""
+        """Let a signal begin that is in the channel until an instant. [us]
+
+        Activity detection sees it. A chip that listens flags its preamble, and its header
+        when that is over.
+        """
         with self.lock:
+            self.advance(self._clock())
             self._carrier_until_us = max(self._carrier_until_us, until_us)
+            modulation, packet = self.memory.modulation, self._rx_packet
+            if not self._listening or modulation is None or packet is None:
+                return
+            self._raise(Irq.PREAMBLE_DETECTED)
+            symbols = packet.preamble_symbols + _TO_HEADER_SYMBOLS
+            header_us = self._now_us + round(symbols * modulation.symbol_us)
+            if not packet.implicit_header and header_us < until_us:
+                self._header_us = header_us
 
     # Inside
 
@@ -198,6 +218,7 @@ class Sx126xChip:
         self._rx_packet = None
         self._windows: deque[tuple[int, int]] = deque(maxlen=8)
         self._carrier_until_us = 0
+        self._header_us = None
         self._cad_until = None
         self._busy_until = 0.0
 
@@ -272,19 +293,17 @@ class Sx126xChip:
         return self._tcxo_v is None or (given is not None and given >= self._tcxo_v)
 
     def go(self, mode: Mode) -> None:
-        """Change mode; sending or receiving ends."""
+        """Change mode; sending or receiving ends, and a frame that comes in is lost."""
         if self._listening and mode is not Mode.RX:
             self._windows.append((self._rx_since_us, self._now_us))
-        self._end_us = None
+        self._end_us = self._header_us = None
         self._cad_until = None
         self.mode = mode
 
     def listen(self, timeout: int) -> None:
         """Start to receive: continuously, or for one packet or a number of timer steps."""
         if not self._listening:
-            last = self._windows[-1] if self._windows else None
-            through = last is not None and last[1] >= self._now_us  # left for no time at all
-            self._rx_since_us = self._windows.pop()[0] if through else self._now_us
+            self._rx_since_us = self._now_us
         self._cad_until = None
         self.mode = Mode.RX
         self._single = timeout != RX_CONTINUOUS

@@ -17,9 +17,11 @@ from zlib import crc32
 from gridmodel.ports import ReceivedFrame, SendResult
 from gridmodel.wire.lora import Modem
 from hardware_bridges.link_error import DeviceError, LinkError
+from hardware_bridges.radio.kept_airtime import KeptAirtime
 from hardware_bridges.radio.sx126x import Sx126x
 from hardware_bridges.radio.sx126x_codes import Irq, Mode
 from hardware_bridges.radio.sx126x_config import Sx126xConfig
+from hardware_bridges.radio.sx126x_reception import ReceptionWatch
 from hardware_bridges.radio.transmitter import Transmitter
 
 #: Frames heard that wait for the node; beyond this the oldest is dropped.
@@ -34,7 +36,10 @@ _BACKOFF_SLOTS = 8
 _PAUSE_S = 200e-6
 _INTERRUPTS = Irq.TX_DONE | Irq.RX_DONE | Irq.HEADER_ERROR | Irq.CRC_ERROR
 _LOOKING = _INTERRUPTS | Irq.CAD_DONE | Irq.CAD_DETECTED
+_BEGINNING = Irq.PREAMBLE_DETECTED | Irq.HEADER_VALID
 _ALL = Irq(0x3FF)
+#: How often it is looked whether a chip that should listen does. [us]
+_LOOK_US = 1_000_000
 
 
 class InterruptPin(Protocol):
@@ -109,11 +114,18 @@ class Sx126xRadio:
         self._inbox: deque[ReceivedFrame] = deque(maxlen=INBOX_LENGTH)
         self._sending_until_us: int | None = None
         self._looking = False
+        self._look_us = 0
+        longest = 255 if modem.explicit_header else config.implicit_bytes
+        self._coming = ReceptionWatch(modem, longest or 255)
         #: Frames heard broken, channels found taken, chips set up anew.
         self.crc_error_count = self.taken_count = self.recovered_count = 0
         with self._lock:
             self._start()
             dio1.when_activated = self._service
+
+    def keep_airtime(self, kept: KeptAirtime) -> None:
+        """Take over what was sent before this process began, and keep what is sent."""
+        self._transmitter.keep(kept)
 
     def send(self, now_us: int, data: bytes) -> SendResult:
         """Send a frame now, or say when the modem, the law or the channel allows it.
@@ -134,25 +146,31 @@ class Sx126xRadio:
             result = self._transmitter.ask(now_us, len(data))
             if not result.accepted:
                 return result
-            if self._sending_until_us is not None:
-                if now_us < self._sending_until_us + _STUCK_US:
-                    return SendResult(False, result.airtime_us, now_us + _NOT_YET_US)
-                self.recovered_count += 1
-                self._start()
-            if self._config.listen_first and self._taken():
+            if not self._mend(now_us):
+                return SendResult(False, result.airtime_us, now_us + _NOT_YET_US)
+            if self._config.listen_first and (self._hears(now_us) or self._taken()):
                 self.taken_count += 1
                 slot = 1 + crc32(data + now_us.to_bytes(8, "big")) % _BACKOFF_SLOTS
                 later = now_us + slot * result.airtime_us // _BACKOFF_SLOTS
                 return SendResult(False, result.airtime_us, later)
-            self._transmit(data)
+            self._transmit(data, now_us + result.airtime_us)
             self._transmitter.book(now_us, result.airtime_us)
-            self._sending_until_us = now_us + result.airtime_us
             return result
 
     def receive(self) -> ReceivedFrame | None:
-        """Return the next frame waiting, or None."""
+        """Return the next frame waiting, or None.
+
+        Raises
+        ------
+        LinkError
+            If the chip had to be set up anew, and does not answer.
+        """
         with self._lock:
             self._service()
+            now_us = self._clock()
+            if now_us >= self._look_us:
+                self._look_us = now_us + _LOOK_US
+                self._mend(now_us)
             return self._inbox.popleft() if self._inbox else None
 
     def close(self) -> None:
@@ -171,6 +189,8 @@ class Sx126xRadio:
             f"chip in mode {Mode(mode).name}, {modem.frequency_mhz:g} MHz, SF{modem.spreading_factor}/"
             f"{modem.bandwidth_khz:g} kHz, {modem.tx_power_dbm:g} dBm"
         )
+        if self.recovered_count:
+            text = f"{text}; set up anew {self.recovered_count} times"
         return f"{text}; errors {errors:#06x} (20: crystal, 40: PLL)" if errors else text
 
     def snapshot(self) -> Any:
@@ -219,7 +239,7 @@ class Sx126xRadio:
         chip.set_sync_word(config.sync_word)
         chip.set_rx_gain(config.boosted_rx)
         chip.set_activity_detection(modem)
-        chip.set_interrupts(_LOOKING)
+        chip.set_interrupts(_LOOKING, _BEGINNING)
         self._listen()
         self._check()
 
@@ -238,16 +258,55 @@ class Sx126xRadio:
         size = 255 if self._modem.explicit_header else self._config.implicit_bytes
         self._chip.set_packet(self._modem, size or 255)
         self._chip.clear_interrupts(_ALL)
+        self._coming.forget()
         self._chip.receive()
 
-    def _transmit(self, data: bytes) -> None:
-        """Send a frame; the interrupt at its end brings the chip back to listening."""
+    def _mend(self, now_us: int) -> bool:
+        """Set the chip up anew if it has forgotten what it was told; return whether it is free.
+
+        A dip of the supply resets it: then it neither sends to the end nor listens.
+        """
+        until_us = self._sending_until_us
+        if until_us is not None and now_us < until_us + _STUCK_US:
+            return False
+        if until_us is not None or self._chip.status().mode != Mode.RX:
+            self.recovered_count += 1
+            self._start()
+        return True
+
+    def _transmit(self, data: bytes, until_us: int) -> None:
+        """Send a frame; the interrupt at its end brings the chip back to listening.
+
+        Raises
+        ------
+        LinkError
+            If the chip does not send, nor after it was set up anew.
+        """
+        self._load_and_go(data, until_us)
+        if not self._sends():
+            self.recovered_count += 1
+            self._start()
+            self._load_and_go(data, until_us)
+            if not self._sends():
+                self._chip.check(Mode.TX)
+
+    def _load_and_go(self, data: bytes, until_us: int) -> None:
         self._chip.standby()
         self._service()  # what came in at the last moment
         self._chip.set_packet(self._modem, len(data))
         self._chip.write_buffer(0, data)
         self._chip.clear_interrupts(_ALL)
+        self._sending_until_us = until_us
         self._chip.transmit()
+
+    def _sends(self) -> bool:
+        """Return whether the frame goes out, or is out already."""
+        sending = self._chip.status().mode == Mode.TX or self._sending_until_us is None
+        return sending or bool(self._chip.interrupts() & Irq.TX_DONE)
+
+    def _hears(self, now_us: int) -> bool:
+        """Return whether a frame is coming in, which a look at the channel would destroy."""
+        return self._coming.under_way(now_us, self._chip.interrupts())
 
     def _taken(self) -> bool:
         """Return whether a LoRa signal is in the channel; afterwards listen again if so."""
@@ -281,6 +340,7 @@ class Sx126xRadio:
         if not pending:
             return
         self._chip.clear_interrupts(pending)
+        self._coming.forget()
         if pending & Irq.RX_DONE:
             if pending & Irq.CRC_ERROR:
                 self.crc_error_count += 1

@@ -32,11 +32,11 @@ from gridmodel.federate import (
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.wire.lora import Modem
 from simulators.radio.energy import EnergyMeter
-from simulators.radio.in_flight import InFlight
+from simulators.radio.in_flight import Flights, InFlight
 from simulators.radio.isolation import SF_MIN, thresholds_db
 from simulators.radio.lora_config import LoraConfig as LoraConfig
 from simulators.radio.lora_config import RadiosConfig as RadiosConfig
-from simulators.radio.outbox import Fate, Go, Outbox, Refused, Wish
+from simulators.radio.outbox import Ears, Fate, Go, Outbox, Refused, Wish
 from simulators.radio.reception import (
     COLLIDED,
     DEAF,
@@ -52,6 +52,8 @@ from simulators.radio.reception import (
 from simulators.radio.roster import Roster, faults
 
 Array = NDArray[np.float64]
+#: A receiver notices a packet by so many symbols of its preamble.
+_NOTICED_SYMBOLS = 4
 _WHY = np.array(OUTCOMES, dtype=object)
 
 
@@ -75,7 +77,7 @@ class Lora(Federate):
     first_us = 0
     dynamic = (
         "_air", "_outbox", "_tally", "_window", "_next_report_us", "_busy_until_us", "_meter",
-        "_now_us",
+        "_now_us", "_looks",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +99,8 @@ class Lora(Federate):
         self._outbox = Outbox(
             config.over_limit == "queue", config.queue_count, config.listen_before_talk, key
         )
+        self._ears = Ears(self._finds, self._receives)
+        self._looks: list[tuple[int, int, int]] = []  # radio, begin and end [us]
         self._meter = None
         if config.energy is not None:
             self._meter = EnergyMeter(config.energy, len(self._roster.labels))
@@ -164,16 +168,20 @@ class Lora(Federate):
         ended = self._air.ended(t_us)
         for row, wish in ended:
             self._judge(row, wish, outputs)
-        for fate in self._outbox.act(t_us, self._hears):
+        for fate in self._outbox.act(t_us, self._ears):
             self._do(t_us, fate, outputs)
         for message in inputs.messages["transmit"]:
             wish = self._wish(message)
-            fates = self._outbox.ask(t_us, wish) if self._can(wish) else [_beyond(wish)]
+            can = self._can(wish)
+            fates = self._outbox.ask(t_us, wish, self._ears) if can else [_beyond(wish)]
             for fate in fates:
                 self._do(t_us, fate, outputs)
         self._note_listening()
         if ended:
             self._air.forget()
+            if self._looks:
+                oldest_us = min(self._air.rows.start_us, default=t_us)
+                self._looks = [look for look in self._looks if look[2] > oldest_us]
         if t_us >= self._next_report_us:
             self._report(t_us, outputs)
             self._next_report_us = t_us - t_us % self._report_us + self._report_us
@@ -275,6 +283,8 @@ class Lora(Federate):
             rssi, snr, outcome = judge(
                 self._air.rows, row, listeners, tuning.noise_dbm, tuning.floor_db, self._rules
             )
+            if self._looks:
+                self._deafen(self._air.rows, row, listeners, outcome)
             for code, count in enumerate(np.bincount(outcome, minlength=len(OUTCOMES)).tolist()):
                 counts[code] += count
             self._send_on(self._now_us, wish, listeners, rssi, snr, outcome, outputs)
@@ -312,16 +322,36 @@ class Lora(Federate):
             }
             outputs["lost"].append(Message(t_us, "lost", note))
 
-    def _hears(self, radio: int, modem: Modem, since_us: int) -> bool:
+    def _deafen(
+        self, flights: Flights, row: int, listeners: NDArray[np.int64], outcome: NDArray[np.int64]
+    ) -> None:
+        """Let radios miss a packet that came while they looked at the channel.
+
+        An SX126x leaves reception for it (data sheet, SetCad). As with other packets, what
+        ends before the receiver must synchronise does no harm.
+        """
+        end_us, guarded_us = flights.end_us[row], flights.guarded_us[row]
+        deaf = [radio for radio, a, b in self._looks if a < end_us and b > guarded_us]
+        hit = np.isin(listeners, deaf) & (outcome != WEAK)
+        outcome[hit] = np.maximum(outcome[hit], DEAF)
+
+    def _finds(self, radio: int, modem: Modem, since_us: int) -> bool:
         """Return whether a radio can hear a packet of a modem's channel since an instant."""
         least_dbm = self._roster.tuning(modem).least_dbm
         sf = modem.spreading_factor - SF_MIN
         ear = Ear(modem.frequency_mhz, modem.bandwidth_khz, sf, least_dbm)
         return bool(on_air(self._air.rows, since_us, self._now_us, radio, ear, self._rules))
 
+    def _receives(self, radio: int, free_us: int) -> bool:
+        """Return whether a radio that has been free since an instant receives a packet."""
+        modem = self._roster.listen[radio]
+        noticed_us = self._now_us - round(_NOTICED_SYMBOLS * modem.symbol_us)
+        return noticed_us >= free_us and self._finds(radio, modem, noticed_us)
+
     def _note_listening(self) -> None:
         for radio, for_us in self._outbox.listened:
             self._tally.listened += 1
+            self._looks.append((radio, self._now_us, self._now_us + for_us))
             if self._meter is not None:
                 self._meter.listen(radio, for_us)
         self._outbox.listened.clear()

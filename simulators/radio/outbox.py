@@ -45,8 +45,17 @@ class Refused(NamedTuple):
 
 
 Fate = Go | Refused
-#: Tells whether a packet is in the air on a modem's channel since an instant, at a radio.
-Heard = Callable[[int, Modem, int], bool]
+
+
+class Ears(NamedTuple):
+    """What radios can tell of the air.
+
+    ``finds``: whether a packet has been on a modem's channel since an instant, at a radio.
+    ``receives``: whether a radio that has been free since an instant is receiving a packet.
+    """
+
+    finds: Callable[[int, Modem, int], bool]
+    receives: Callable[[int, int], bool]
 
 
 @dataclass
@@ -89,7 +98,7 @@ class Outbox:
         """When some radio acts next. [us]"""
         return self._timers[0][0] if self._timers else None
 
-    def ask(self, t_us: int, wish: Wish) -> list[Fate]:
+    def ask(self, t_us: int, wish: Wish, ears: Ears) -> list[Fate]:
         """Take a packet from its node; return what becomes of it now, if anything does."""
         desk = self._desks.setdefault(wish.radio, _Desk())
         try:
@@ -106,21 +115,21 @@ class Outbox:
         if len(desk.waiting) >= self._room:
             return [Refused(wish, "full", None)]
         desk.waiting.append(wish)
-        return self._advance(t_us, desk, None) if desk.stage == "idle" else []
+        return self._advance(t_us, desk, ears) if desk.stage == "idle" else []
 
-    def act(self, t_us: int, heard: Heard) -> list[Fate]:
+    def act(self, t_us: int, ears: Ears) -> list[Fate]:
         """Let the radios act whose time has come."""
         fates: list[Fate] = []
         while self._timers and self._timers[0][0] <= t_us:
             desk = self._desks[heapq.heappop(self._timers)[2]]
-            fates += self._advance(t_us, desk, heard)
+            fates += self._advance(t_us, desk, ears)
         return fates
 
     def used_pu(self, end_us: int, wish: Wish) -> float:
         """Return how far a radio has used up its limits, in the window to an instant. [pu]"""
         return self._desks[wish.radio].account.used_pu(end_us, wish.modem)
 
-    def _advance(self, t_us: int, desk: _Desk, heard: Heard | None) -> list[Fate]:
+    def _advance(self, t_us: int, desk: _Desk, ears: Ears) -> list[Fate]:
         """Do what is next with the first packet of a radio, until something takes time."""
         fates: list[Fate] = []
         while desk.waiting:
@@ -128,18 +137,11 @@ class Outbox:
             if desk.stage == "turn":
                 fates.append(self._go(t_us, desk, desk.waiting.popleft()))
             elif desk.stage == "detect":
-                assert heard is not None
                 assert self._listen is not None
-                if not self._finds(t_us, desk, wish, heard):
+                if not self._finds(t_us, desk, wish, ears):
                     self._at(t_us + self._listen.turnaround_us, desk, "turn", wish.radio)
                     return fates
-                if desk.tries >= self._listen.tries_count:
-                    fates.append(Refused(desk.waiting.popleft(), "occupied", t_us))
-                    desk.tries, desk.stage = 0, "idle"
-                else:
-                    lot = unit(self._key, BACK_OFF, self._count, wish.radio)
-                    wait_us = self._listen.wait_us(desk.tries, lot)
-                    self._at(t_us + wait_us, desk, "wait", wish.radio)
+                if not self._gives_up(t_us, desk, self._listen, fates):
                     return fates
             else:
                 since = max(t_us, desk.free_us)
@@ -150,19 +152,47 @@ class Outbox:
                     self._at(earliest, desk, "wait", wish.radio)
                     return fates
                 elif self._listen is not None:
-                    cad_us = self._listen.cad_us(wish.modem)
-                    self.listened.append((wish.radio, cad_us))
-                    self._at(t_us + cad_us, desk, "detect", wish.radio)
-                    return fates
+                    receives = ears.receives(wish.radio, desk.free_us)
+                    if not self._look(t_us, desk, self._listen, receives, fates):
+                        return fates
                 else:
                     fates.append(self._go(t_us, desk, desk.waiting.popleft()))
         desk.stage = "idle"
         return fates
 
-    def _finds(self, t_us: int, desk: _Desk, wish: Wish, heard: Heard) -> bool:
+    def _look(
+        self, t_us: int, desk: _Desk, listen: ListenBeforeTalk, receives: bool, fates: list[Fate]
+    ) -> bool:
+        """Begin a detection for the first packet; return whether it was given up instead.
+
+        A detection would end a reception, so a radio that receives knows enough without one.
+        """
+        if receives:
+            desk.tries += 1
+            return self._gives_up(t_us, desk, listen, fates)
+        wish = desk.waiting[0]
+        cad_us = listen.cad_us(wish.modem)
+        self.listened.append((wish.radio, cad_us))
+        self._at(t_us + cad_us, desk, "detect", wish.radio)
+        return False
+
+    def _gives_up(
+        self, t_us: int, desk: _Desk, listen: ListenBeforeTalk, fates: list[Fate]
+    ) -> bool:
+        """Let the first packet wait after a find, or refuse it after too many."""
+        wish = desk.waiting[0]
+        if desk.tries >= listen.tries_count:
+            fates.append(Refused(desk.waiting.popleft(), "occupied", t_us))
+            desk.tries, desk.stage = 0, "idle"
+            return True
+        lot = unit(self._key, BACK_OFF, self._count, wish.radio)
+        self._at(t_us + listen.wait_us(desk.tries, lot), desk, "wait", wish.radio)
+        return False
+
+    def _finds(self, t_us: int, desk: _Desk, wish: Wish, ears: Ears) -> bool:
         """Return what a detection that ends now says."""
         assert self._listen is not None
-        there = heard(wish.radio, wish.modem, t_us - self._listen.cad_us(wish.modem))
+        there = ears.finds(wish.radio, wish.modem, t_us - self._listen.cad_us(wish.modem))
         stream = MISS if there else FALSE_ALARM
         wrong_pu = self._listen.miss_pu if there else self._listen.false_alarm_pu
         wrong = bool(unit(self._key, stream, self._count, wish.radio) < wrong_pu)

@@ -25,6 +25,7 @@ PLAIN = {
     "values": "in the unit of their port",
     "antifloat_ppm": "millionths of a rating",
     "clock_ppm": "millionths of the true time",
+    "noise_lsb_rms": "steps of a converter",
     "exponent": "an exponent",
     "x": "in the unit of the network's coordinates",
     "y": "in the unit of the network's coordinates",

@@ -240,3 +240,34 @@ def test_a_coordinator_that_was_started_anew_meets_the_houses_that_still_know_it
     frame = node.seal(FrameKind.HEARTBEAT, COORDINATOR, told)
     opened = lead.open([ReceivedFrame(102 * S, frame, -90.0, 5.0)])
     assert [f.kind for f in opened] == [FrameKind.HEARTBEAT]
+
+
+def test_ends_whose_frames_are_refused_in_a_row_call_and_are_healed_at_little_cost(tmp_path):
+    rings = provision([1])
+    node, lead = provisioned(tmp_path, 1, rings), provisioned(tmp_path, COORDINATOR, rings)
+    assert talk(0, node, lead) == 3
+    for _ in range(120_000):  # the node is out of reach for long
+        lead._link.counters.take()
+    for t_s in (20, 21, 22):
+        assert node.answers(t_s * S) == []
+        lost = ReceivedFrame(t_s * S, lead.seal(FrameKind.ORDER, 1, ORDER), -90.0, 5.0)
+        assert node.open([lost]) == []
+    state = node.snapshot()
+    assert talk(22 * S, node, lead) == 3
+    order = ReceivedFrame(23 * S, lead.seal(FrameKind.ORDER, 1, ORDER), -90.0, 5.0)
+    assert len(node.open([order])) == 1
+    node.restore(state)
+    assert len(node.answers(24 * S)) == 1
+
+
+def test_a_forger_of_any_diligence_gets_few_calls_for_it(tmp_path):
+    rings = provision([1])
+    node, lead = provisioned(tmp_path, 1, rings), provisioned(tmp_path, COORDINATOR, rings)
+    talk(0, node, lead)
+    rubbish = bytes([0x10 | FrameKind.ORDER, COORDINATOR, 1, 0xF0, 0]) + bytes(6)
+    calls = []
+    for t_s in range(20, 3620):
+        node.open([ReceivedFrame(t_s * S, rubbish, -90.0, 5.0)])
+        calls += [t_s for _ in node.answers(t_s * S)]
+    assert calls[:4] == [22, 32, 42, 52]
+    assert len(calls) <= 4 + 3600 // 300

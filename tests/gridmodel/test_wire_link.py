@@ -310,6 +310,46 @@ def test_neighbours_that_share_a_key_meet_and_exchange_without_the_coordinator()
         assert opened.values == pytest.approx(values)
 
 
+# an end that lost count
+
+
+def test_an_order_is_obeyed_after_any_number_of_beacons_without_one():
+    cell = Cell((100_000, 0, 0)).meet()
+    for _ in range(33_000):
+        cell.links[1].open(0, cell.links[0].seal(FrameKind.BEACON, EVERYONE, BEACON))
+    order = cell.say(0, FrameKind.ORDER, 1, ORDER)
+    assert cell.links[1].open(0, order)[0].kind == FrameKind.ORDER
+    assert_refused(cell.links[1], order, "replayed")
+    assert cell.links[1].refused_count == 1
+
+
+def test_one_that_slept_through_half_a_count_doubts_and_is_healed_by_a_join():
+    cell = Cell((100_000, 0, 0)).meet()
+    house = cell.links[1]
+    early = cell.say(0, FrameKind.ORDER, 1, ORDER)
+    house.open(0, early)
+    for _ in range(40_000):  # out of reach of the coordinator
+        cell.numbers[0].take()
+    for _ in range(3):
+        assert not house.doubts(0)
+        assert_refused(house, cell.say(0, FrameKind.ORDER, 1, ORDER), "forged|replayed")
+    assert house.doubts(0)
+    cell.meet()
+    assert not house.doubts(0)
+    assert house.open(0, cell.say(0, FrameKind.ORDER, 1, ORDER))
+    assert house.open(0, cell.say(0, FrameKind.BEACON, EVERYONE, BEACON))
+    assert_refused(house, early, "forged|replayed")
+
+
+def test_a_frame_that_comes_twice_raises_no_doubt():
+    cell = Cell().meet()
+    beacon = cell.say(0, FrameKind.BEACON, EVERYONE, BEACON)
+    cell.links[1].open(0, beacon)
+    for _ in range(9):
+        assert_refused(cell.links[1], beacon, "replayed")
+    assert not cell.links[1].doubts(0)
+
+
 # what a thief of house 2 cannot do to house 1
 
 
@@ -349,6 +389,78 @@ def test_a_stolen_house_cannot_keep_a_signed_command_from_being_obeyed(robbed):
     command = cell.say(0, FrameKind.SHED_ALL, EVERYONE, SHED_ALL)
     assert cell.links[1].open(0, command)[0].kind == FrameKind.SHED_ALL
     assert_refused(cell.links[1], command, "replayed")
+
+
+@pytest.mark.parametrize("ahead", [100, 30_000, 2**31])
+def test_a_join_ends_what_a_stolen_house_muted(robbed, ahead):
+    cell, ring = robbed
+    house, old = cell.links[1], cell.say(0, FrameKind.BEACON, EVERYONE, BEACON)
+    house.open(0, old)
+    forger = thief(ring, ring.keys[EVERYONE], cell.links[0].counter)
+    while forger.counter < ahead:  # a frame may be 32,767 ahead of the one before
+        forger.counter += min(32_000, ahead - forger.counter)
+        house.open(0, forged := forger.seal(FrameKind.BEACON, EVERYONE, BEACON))
+        if ahead == 2**31:
+            house._peers[0].cell.highest = forger.counter = ahead
+    for _ in range(3):
+        assert_refused(house, cell.say(0, FrameKind.BEACON, EVERYONE, BEACON), "replayed|forged")
+    assert house.doubts(0)
+    heard_not = cell.air[-3:]
+    cell.meet()
+    assert house.open(0, cell.say(0, FrameKind.BEACON, EVERYONE, BEACON))
+    for frame in (old, *heard_not):
+        assert_refused(house, frame, "replayed")
+    command = cell.say(0, FrameKind.SHED_ALL, EVERYONE, SHED_ALL)
+    assert house.open(0, command)
+    assert len(forged) == 12
+
+
+def test_a_thief_who_forges_during_a_join_mutes_no_signed_command(robbed):
+    cell, ring = robbed
+    house = cell.links[1]
+    _, answer = cell.links[0].open(0, house.join(0))
+    forged = thief(ring, ring.keys[EVERYONE], 30_000).seal(FrameKind.BEACON, EVERYONE, BEACON)
+    house.open(0, forged)
+    house.open(0, answer)
+    assert_refused(house, forged, "replayed")  # what was taken during the join stays taken
+    assert house.open(0, cell.say(0, FrameKind.SHED_ALL, EVERYONE, SHED_ALL))
+    cell.meet()
+    assert house.open(0, cell.say(0, FrameKind.BEACON, EVERYONE, BEACON))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_order_of_delays_replays_and_forgeries_makes_a_true_frame_taken_twice(seed):
+    """The adversary chooses what arrives, when and how often, and has the cell's key.
+
+    What it forged may come twice, after a join as well: it could forge it anew.
+    """
+    luck = random.Random(seed)
+    cell = Cell((luck.choice([5, 65_500, 2**20]), 5, 5)).meet().meet(2)
+    house, taken, forged, air = cell.links[1], set(), set(), []
+    for _ in range(300):
+        deed = luck.randrange(9)
+        if deed < 2:
+            kind = luck.choice([FrameKind.ORDER, FrameKind.BEACON, FrameKind.SHED_ALL])
+            to = 1 if kind == FrameKind.ORDER else EVERYONE
+            values = {FrameKind.ORDER: ORDER, FrameKind.BEACON: BEACON}.get(kind, SHED_ALL)
+            air.append((1, cell.links[0].seal(kind, to, values)))
+        elif deed == 2:
+            air.append(luck.choice([(0, house.join(0)), (1, cell.links[0].join(1))]))
+        elif deed == 3:
+            key = cell.rings[2].keys[EVERYONE]
+            at = house._peers[0].cell.highest + luck.randrange(-40, 32_000)
+            frame = thief(cell.rings[2], key, max(at, 0)).seal(FrameKind.BEACON, EVERYONE, BEACON)
+            forged.add(frame)
+            air.append((1, frame))
+        elif air:
+            to, frame = luck.choice(air[-6:] if deed < 7 else air)
+            with suppress(FrameError):
+                opened, answer = cell.links[to].open(0, frame)
+                if answer is not None:
+                    air.append((1 - to, answer))
+                if to == 1 and opened.kind != FrameKind.JOIN:
+                    assert frame not in taken - forged
+                    taken.add(frame)
 
 
 def test_a_join_by_the_cells_key_proves_nobody(robbed):

@@ -217,3 +217,47 @@ def test_notes_reach_a_radio_as_frames_broken_frames_and_signals():
     finally:
         a.close()
         b.close()
+
+
+def test_an_instant_that_cannot_be_right_is_refused_and_counted():
+    a, b = pair()
+    try:
+        now = [0]
+        air = DatagramAir(a, lambda: now[0])
+        one = EmulatedRadio(Modem(), air, lambda: now[0])
+        now[0] = t_us = 10 * S
+        told = [
+            Note(Kind.HEARD, 2**62, b"far ahead", 0, -90.0, 5.0),
+            Note(Kind.BROKEN, t_us + 60 * S + 1, b"ahead", 0, -90.0, 5.0),
+            Note(Kind.CARRIER, 2**62),
+            Note(Kind.HEARD, -1, b"before all", 0, -90.0, 5.0),
+            Note(Kind.HEARD, t_us, b"in time", 0, -90.0, 5.0),
+            Note(Kind.HEARD, t_us - 1, b"earlier than it", 0, -90.0, 5.0),
+            Note(Kind.CARRIER, t_us - 1),
+            Note(Kind.HEARD, t_us, b"with it", 0, -90.0, 5.0),
+        ]
+        for note in told:
+            a._keep(note.encode(0))  # as if it had arrived
+        assert air.deliver(one) == len(told)
+        assert air.refused_count == 6
+        assert [one.receive().data, one.receive().data] == [b"in time", b"with it"]
+        assert one.receive() is None
+        assert one.crc_error_count == 0
+        assert one.chip.now_us() == t_us
+        assert one.send(t_us, b"hello").accepted
+    finally:
+        a.close()
+        b.close()
+
+
+def test_a_frame_up_to_a_minute_ahead_is_believed():
+    a, b = pair()
+    try:
+        air = DatagramAir(a, lambda: 10 * S)
+        one = EmulatedRadio(Modem(), air, lambda: 10 * S)
+        a._keep(Note(Kind.HEARD, 70 * S, b"late", 0, -90.0, 5.0).encode(0))
+        air.deliver(one)
+        assert (one.receive().t_us, air.refused_count) == (70 * S, 0)
+    finally:
+        a.close()
+        b.close()

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.node.held_radio import HeldRadio
+from cosim.node.runner import NodeRunner
 from gridmodel.control import Terminal
 from gridmodel.errors import MissingExtraError
 from gridmodel.ports import Radio, ReceivedFrame
@@ -218,6 +220,171 @@ def test_it_listens_first_if_asked_to_and_comes_again_when_the_channel_is_taken(
     assert one.send(world.t_us, b"hello") == (True, airtime, 0)
     # what was refused cost no airtime: the books have one frame only
     assert one._transmitter.snapshot()[0][0].used_us(world.t_us + airtime) == airtime
+
+
+def coming_in(size_bytes=16, sf=9):
+    """A radio that listens first, in the middle of a frame for it; and the frame's end."""
+    world, modem = World(), Modem(spreading_factor=sf)
+    one = world.radio(modem, Sx126xConfig(listen_first=True))
+    world.t_us = 1 * S
+    end_us = world.t_us + modem.airtime_us(size_bytes)
+    one.carrier(end_us)
+    return world, one, end_us
+
+
+@pytest.mark.parametrize("part", [0.01, 0.3, 0.6, 0.99])
+def test_a_frame_that_comes_in_is_not_interrupted_by_a_look_at_the_channel(part):
+    world, one, end_us = coming_in()
+    world.t_us = round(1 * S + part * (end_us - 1 * S))
+    refused = one.send(world.t_us, b"mine")
+    assert not refused.accepted
+    assert refused.retry_us > world.t_us
+    assert one.chip.mode is Mode.RX
+    assert one.taken_count == 1
+    one.hear(b"x" * 16, -100.0, 5.0, end_us)
+    world.t_us = end_us
+    assert one.receive().data == b"x" * 16
+    assert one.send(world.t_us, b"mine").accepted
+
+
+def test_a_look_at_the_channel_or_standby_in_the_middle_of_a_frame_loses_it():
+    for disturb in ("standby", "detect_activity"):
+        world, one, end_us = coming_in()
+        world.t_us = end_us - 50_000
+        with one._lock:
+            one._chip.standby()
+            if disturb == "detect_activity":
+                one._chip.detect_activity()
+                one.chip.pause(0.1)
+            one._listen()
+        missed = one.chip.missed_count
+        one.hear(b"x" * 16, -100.0, 5.0, end_us)
+        world.t_us = end_us
+        assert one.receive() is None
+        assert one.chip.missed_count == missed + 1
+        one.hear(b"y" * 16, -100.0, 5.0, 3 * S)  # the next one is heard
+        assert one.receive().data == b"y" * 16
+
+
+def test_a_preamble_that_was_noise_holds_a_sending_up_for_a_moment_only():
+    world, one, _ = coming_in()
+    one.chip._header_us = None  # no header follows
+    world.t_us += 20_000
+    assert not one.send(world.t_us, b"mine").accepted
+    world.t_us += 1 * S
+    assert one.send(world.t_us, b"mine").accepted
+
+
+def test_a_header_whose_frame_never_ends_does_not_hold_a_sending_up_for_ever():
+    world, one, _ = coming_in(255)
+    world.t_us += 500_000
+    assert not one.send(world.t_us, b"mine").accepted
+    world.t_us += 1_400_000  # 255 bytes take 1.5 s
+    assert one.send(world.t_us, b"mine").accepted
+
+
+def test_the_next_frame_is_waited_for_as_long_as_the_one_before():
+    world, one, end_us = coming_in()
+    one.send(world.t_us, b"mine")
+    one.hear(b"x" * 16, -100.0, 5.0, end_us)
+    world.t_us = 100 * S
+    one.carrier(world.t_us + 300_000)
+    world.t_us += 100_000
+    assert not one.send(world.t_us, b"mine").accepted
+
+
+def test_a_signal_that_began_unheard_is_found_by_activity_detection():
+    world = World()
+    one = world.radio(config=Sx126xConfig(listen_first=True))
+    sent = one.send(0, b"mine")
+    one.carrier(sent.airtime_us + 100_000)  # while it sends
+    world.t_us = sent.airtime_us + 3_000
+    assert not one.send(world.t_us, b"mine").accepted
+    assert one.taken_count == 1
+    assert one.chip.mode is Mode.RX
+    world.t_us += 100_000
+    assert one.send(world.t_us, b"mine").accepted
+
+
+def test_a_chip_that_lost_its_settings_is_set_up_anew_and_no_frame_is_swallowed():
+    world = World()
+    one = world.radio()
+    world.t_us = 1 * S
+    one.chip._reset(True)  # a dip of the supply
+    assert one.send(world.t_us, b"first").accepted
+    assert [frame for _, frame, _ in world.sent] == [b"first"]
+    assert one.recovered_count == 1
+    assert "set up anew 1 times" in one.found()
+
+
+def test_a_chip_that_loses_its_settings_as_it_is_to_send_sends_at_the_second_try():
+    world = World()
+    one = world.radio()
+    transmit, dips = one._chip.transmit, [1]
+
+    def dip_once():
+        if dips:
+            dips.pop()
+            one.chip._reset(True)
+        transmit()
+
+    one._chip.transmit = dip_once
+    assert one.send(0, b"first").accepted
+    assert [frame for _, frame, _ in world.sent] == [b"first"]
+    assert one.recovered_count == 1
+    world.t_us = 1 * S
+    assert one.receive() is None
+    assert one.chip.mode is Mode.RX
+
+
+def test_a_chip_that_never_sends_is_an_error_and_costs_no_airtime():
+    world = World()
+    one = world.radio()
+    one._chip.transmit = lambda: None
+    with pytest.raises(LinkError, match="not in TX"):
+        one.send(0, b"first")
+    assert one._transmitter.snapshot()[0][0].used_us(S) == 0
+    assert world.sent == []
+
+
+def test_a_chip_that_was_reset_while_it_listened_listens_again_within_a_second():
+    world = World()
+    one = world.radio()
+    one.receive()
+    one.chip._reset(True)
+    heard = []
+    for k in range(30):
+        world.t_us = 100_000 * (k + 1)
+        one.hear(bytes([k]), -100.0, 5.0, world.t_us)
+        if (frame := one.receive()) is not None:
+            heard.append(frame.data[0])
+    assert heard == list(range(10, 30))
+    assert one.recovered_count == 1
+
+
+def test_a_node_tells_how_often_its_radio_was_set_up_anew():
+    class Idle:
+        def kpis(self):
+            return ()
+
+    one = World().radio()
+    runner = NodeRunner(Idle(), {}, {}, HeldRadio(one))
+    assert runner.kpis() == ()
+    one.chip._reset(True)
+    one.send(0, b"first")
+    assert [(kpi.name, kpi.value) for kpi in runner.kpis()] == [("radio_recovered_count", 1)]
+
+
+def test_a_chip_that_was_reset_while_it_sent_listens_again_without_another_sending():
+    world = World()
+    one = world.radio()
+    one.send(0, b"first")
+    one.chip._reset(True)
+    for k in range(20):
+        world.t_us = 200_000 * k
+        one.receive()
+    assert one.chip.mode is Mode.RX
+    assert one.recovered_count == 1
 
 
 def test_nodes_that_find_the_channel_taken_do_not_all_come_again_at_once():

@@ -60,9 +60,19 @@ def simulated(_) -> Iterator[Seat]:
     yield Seat(terminal, *ports, lambda: None)
 
 
-def mqtt(request) -> Iterator[Seat]:
+def mqtt_in_protobuf(request) -> Iterator[Seat]:
+    yield from mqtt(request, "protobuf")
+
+
+def mqtt_in_json(request) -> Iterator[Seat]:
+    yield from mqtt(request, "json")
+
+
+def mqtt(request, payload) -> Iterator[Seat]:
     broker = request.getfixturevalue("broker")
-    config = MqttConfig(port=broker.port, same_clock=True, timeout_s=10.0, connect_s=20.0)
+    config = MqttConfig(
+        port=broker.port, payload=payload, same_clock=True, timeout_s=10.0, connect_s=20.0
+    )
     terminal, near = make_terminal(), Fitting(Terminal("house_3"))
     far = Hardware(
         {"supply": SimulatedMeter(terminal, "supply")},
@@ -87,7 +97,7 @@ def mqtt(request) -> Iterator[Seat]:
     device.close()
 
 
-@pytest.fixture(params=[simulated, mqtt], ids=lambda body: body.__name__)
+@pytest.fixture(params=[simulated, mqtt_in_protobuf, mqtt_in_json], ids=lambda body: body.__name__)
 def seat(request) -> Iterator[Seat]:
     yield from request.param(request)
 

@@ -212,6 +212,50 @@ def test_a_hidden_node_is_not_found():
     assert kpi(air.lora, "listen_count") == 2
 
 
+SF12 = Modem(spreading_factor=12)
+
+
+def mutual(first: Modem, b: Modem, late_us: int, **changed: object) -> Air:
+    """Return the air of two that listen to each other; the second sends later."""
+    air = Air(PAIR, {"nodes": RadiosConfig(listen=first)}, **lbt(**changed))
+    return air.send(S, 0, A, first).send(S + late_us, 1, B, b).until(20 * S)
+
+
+@pytest.mark.parametrize("b", [SF12, Modem()])
+@pytest.mark.parametrize("late_us", [400_000, 1_000_000])
+def test_a_radio_that_receives_does_not_look_and_waits(b, late_us):
+    # A look for SF7 would not have found the packet of SF12, nor one that misses always.
+    air = mutual(SF12, b, late_us, cad_symbols_count=2, miss_pu=1.0)
+    assert (1, A) in air.frames
+    assert (1, "deaf") not in [(lost.node, lost.why) for lost in air.lost]
+    assert air.refused == []
+    assert kpi(air.lora, "sent_count") == 2
+    assert kpi(air.lora, "listen_count") == 2
+
+
+def test_a_look_at_the_channel_makes_deaf_for_what_began_unnoticed():
+    begin_us = S + CAD_US + TURN_US  # when the first packet is in the air
+    air = Air(PAIR, **lbt()).send(S, 0, A)
+    air.send(begin_us + 1024, 1, B).until(begin_us + T)  # a symbol after it began
+    assert [lost.why for lost in air.lost] == ["deaf"]
+    assert kpi(air.lora, "listen_count") == 2
+    assert kpi(air.lora, "sent_count") == 1
+
+
+@pytest.mark.parametrize(
+    ("from_us", "to_us", "heard"),
+    [(-9000, 0, 1), (-9000, 3072, 1), (-9000, 3073, 0), (9000, 9001, 0), (T - 1, T, 0)],
+)  # fmt: skip
+def test_a_look_does_harm_between_the_last_symbols_of_the_preamble_and_the_end(
+    from_us, to_us, heard
+):
+    air = Air({"a": 0.0, "b": 50.0, "c": 60.0}).until(0)
+    air.lora._looks.append((1, S + from_us, S + to_us))
+    air.send(S, 0, A).until(2 * S)
+    assert air.frames == [(1, A)] * heard + [(2, A)]
+    assert air.lora._looks == []  # nothing is in the air that they could harm
+
+
 @settings(max_examples=25)
 @given(
     wanted=st.lists(
