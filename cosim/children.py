@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -25,8 +26,23 @@ def start(
     cwd: Path | None = None,
     log: IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
+    orphaned: signal.Signals = signal.SIGKILL,
 ) -> Child:
-    """Start a process in a session of its own; the kernel ends it if we are killed."""
+    """Start a process in a session of its own; if we are killed, the kernel tells it so.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments.
+    cwd : Path, optional
+        Where it runs.
+    log : file, optional
+        What it prints.
+    env : mapping, optional
+        Its environment.
+    orphaned : Signals
+        What it gets if we are killed. One that has to leave something safe takes SIGTERM.
+    """
     return subprocess.Popen(
         list(command),
         cwd=cwd,
@@ -35,12 +51,12 @@ def start(
         stdout=log,
         stderr=log,
         start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=partial(_die_with_parent, orphaned) if sys.platform == "linux" else None,
     )
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _die_with_parent(number: signal.Signals) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def end(children: Sequence[Child], wait_s: float = GRACE_S) -> None:

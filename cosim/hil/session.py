@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from cosim.hil.node_file import INVERTER_RATING, Bodies, write_node
 from cosim.hil.trace import Decision, TracedProgram
 from cosim.hil.wish import EMULATED_UDP, Wish
 from cosim.node.lines import Address, Line, Listener, to_node
-from cosim.node.messages import Start
+from cosim.node.messages import Hello, Start
 from cosim.node.outside import Outside, OutsideProgram
 from cosim.node.programs import make_program
 from cosim.scenario.build import Scenario
@@ -111,7 +112,9 @@ class Session:
         if self._replay is not None:
             node = RecordedNode(file_of(self._replay, name))
         else:
-            node = LiveNode(name, self._deadline_s, self._died, lambda: self._ended(name))
+            node = LiveNode(
+                name, self._deadline_s, self._died, lambda: self._ended(name), self._warn
+            )
         self.places[name] = Place(seat, controller, settings, wish, node)
         program = OutsideProgram(seat, node, twin.settings, twin.kpis)
         return TracedProgram(program, seat.terminal, trace)
@@ -142,6 +145,9 @@ class Session:
                 faults.append(Fault("--node", wish.name, "is the name of several nodes.", advice))
         if faults:
             raise ScenarioError("nodes outside cannot be told", faults)
+        for place in self.places.values():
+            if isinstance(place.node, RecordedNode) and place.node.cut:
+                self._warn(place.node.cut)
         for name, place in self.places.items():
             sampling = scenario.resolved["federates"][place.seat.owner]["meter"]["sampling"]
             if place.wish.ours and "meter" not in self._bodies and sampling != "sampled":
@@ -162,32 +168,44 @@ class Session:
         Raises
         ------
         ScenarioError
-            If one does not answer, with what its log says last.
+            If some cannot be reached or do not answer, with what their logs say last.
         """
         if self._replay is not None:
             shutil.copytree(file_of(self._replay, "x").parent, file_of(folder, "x").parent)
             return
         self._sockets = Path(tempfile.mkdtemp(prefix="feedertwin-"))
-        waiting = [(name, *self._reach(name, place, folder)) for name, place in self.places.items()]
-        for name, place, way in waiting:
-            node = place.node
-            assert isinstance(node, LiveNode)
-            writer = ArrivalWriter(file_of(folder, name))
-            start = Start(0, self._factor, dict(place.seat.terminal.relays))
+        ways: dict[str, Line | Listener] = {}
+        faults = []
+        for name, place in self.places.items():
             try:
-                node.open(self._accept(name, place, way), start, writer, START_S)
+                ways[name] = self._reach(name, place, folder)
             except BorderError as error:
-                fault = Fault("--node", name, f"{error}.", self._fate(folder, name, place))
-                raise ScenarioError("a node outside cannot be reached", [fault]) from error
+                faults.append(Fault("--node", name, f"{error}."))
+        for name, way in {} if faults else ways.items():
+            place, wait_s = self.places[name], 1.0 if faults else START_S
+            try:
+                self._greet(name, place, self._accept(place, way, wait_s), folder, wait_s)
+            except BorderError as error:
+                faults.append(Fault("--node", name, f"{error}.", self._fate(folder, name, place)))
+        if faults:
+            raise ScenarioError("nodes outside cannot be reached", faults)
+        self._close_listeners()
 
-    def _reach(self, name: str, place: Place, folder: Path) -> tuple[Place, Line | Listener]:
+    def _greet(self, name: str, place: Place, line: Line, folder: Path, wait_s: float) -> None:
+        """Give a node its first word, and see that it is the one of its seat."""
+        assert isinstance(place.node, LiveNode)
+        start = Start(0, self._factor, dict(place.seat.terminal.relays))
+        writer = ArrivalWriter(file_of(folder, name))
+        place.node.open(line, start, writer, wait_s, _expected(name, place))
+
+    def _reach(self, name: str, place: Place, folder: Path) -> Line | Listener:
         """Start a node if it is ours; return the line to it, or where it will come to."""
         wish = place.wish
         if not wish.ours:
             at = wish.at
             if at.kind in ("unix", "tcp"):
-                return place, self._listen(at)
-            return place, to_node(at, name)
+                return self._listen(at, name)
+            return to_node(at, name)
         assert self._sockets is not None
         assert self._scenario is not None
         if wish.how == EMULATED_UDP:
@@ -195,30 +213,39 @@ class Session:
             way: Line | Listener = to_node(at, name)
         else:
             at = Address("unix", str(self._sockets / f"{len(self._listeners)}"))
-            way = self._listen(at)
+            way = self._listen(at, name)
         file = write_node(
             folder / "nodes", name, place, self._scenario, str(at), self._factor, self._bodies
         )
         with file.with_suffix(".log").open("wb") as log:
             command = [sys.executable, "-m", "cosim.node", "--config", str(file)]
-            place.process = children.start(command, log=log)
-        return place, way
+            place.process = children.start(command, log=log, orphaned=signal.SIGTERM)
+        return way
 
-    def _listen(self, at: Address) -> Listener:
-        listener = Listener(at)
+    def _listen(self, at: Address, name: str) -> Listener:
+        listener = Listener(at, name)
         self._listeners.append(listener)
         return listener
 
-    def _accept(self, name: str, place: Place, way: Line | Listener) -> Line:
+    def _close_listeners(self) -> None:
+        """Listen no more, and leave no sockets behind, whatever becomes of this process."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _accept(self, place: Place, way: Line | Listener, wait_s: float) -> Line:
         if not isinstance(way, Listener):
             return way
-        for _ in range(round(START_S)):
+        for _ in range(round(wait_s)):
             line = way.accept(1.0)
             if line is not None:
                 return line
             if place.process is not None and place.process.poll() is not None:
                 break
-        raise BorderError("it did not come")
+        others = f"; who came was sent away: {' | '.join(way.sent_away)}" if way.sent_away else ""
+        raise BorderError(f"it did not come{others}")
 
     def _fate(self, folder: Path, name: str, place: Place) -> str:
         """Return what is known of a node that does not answer."""
@@ -252,10 +279,14 @@ class Session:
             if isinstance(place.node, LiveNode):
                 place.node.end(t_us)
         children.end([p.process for p in self.places.values() if p.process is not None], 2.0)
-        for listener in self._listeners:
-            listener.close()
-        if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+        self._close_listeners()
+
+
+def _expected(name: str, place: Place) -> Hello:
+    """Return what a node should say of itself, as its seat in the scenario has it."""
+    seat = place.seat
+    has_inverter = seat.terminal.inverter is not None
+    return Hello(name, place.controller, seat.meters, tuple(seat.terminal.relays), has_inverter)
 
 
 def _alike(name: str, known: set[str]) -> str:

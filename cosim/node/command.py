@@ -55,20 +55,16 @@ def _test(config: NodeConfig) -> int:
 
 def _run(config: NodeConfig) -> int:
     from cosim.node.assembly import assemble
-    from cosim.node.lines import address, to_world
+    from cosim.node.lines import address
     from cosim.node.process import NodeProcess
 
-    node = assemble(config)
-    try:
-        line = to_world(address(config.world), config.node) if config.world is not None else None
-    except FeedertwinError:
-        node.make_safe()
-        node.close()
-        raise
-    process = NodeProcess(node, line, _say)
-    _say(f"{config.node}: {config.controller} runs, {config.world or 'on its own'}")
-    _say(f"{config.node}: {process.run()}")
-    return DONE
+    world = address(config.world) if config.world is not None else None
+    while True:
+        process = NodeProcess(assemble(config), world, _say)
+        _say(f"{config.node}: {config.controller} runs, {config.world or 'on its own'}")
+        _say(f"{config.node}: {process.run()}")
+        if not process.again:
+            return DONE
 
 
 def _say(text: str) -> None:

@@ -2,23 +2,48 @@
 
 The simulation asks, the node answers. They are JSON, whose numbers keep every bit of a
 float, so that a line can be read by a person and written by any language; frames of the
-radio are in hexadecimal. Every message has a number: a question that is asked twice, as its
-answer was lost, is answered once.
+radio are in hexadecimal. A message is its kind, its fields, and the session it belongs to:
+``["Ask",{"number":7,...},"9f3a61c2"]``. A question has a number, so that one that is asked twice,
+as its answer was lost, is answered once; a session is one simulation with one node, so that
+neither end takes the words of an earlier one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from annotated_types import Ge, Le, MaxLen
+from pydantic import AfterValidator, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
 from gridmodel.control import Alarm
 from gridmodel.errors import BorderError
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame
 
 #: Version of the messages; both ends must have the same.
-VERSION = 1
+VERSION = 2
+_CHECKED = ConfigDict(extra="forbid", strict=True, val_json_bytes="hex")
+_NAME = re.compile(rb'\s*\[\s*"(\w+)"\s*,')
+_FAULTS_TOLD = 3
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
+
+
+def _finite(row: _Row) -> _Row:
+    """Refuse what no meter, inverter or receiver gives."""
+    if not all(math.isfinite(value) for value in row if isinstance(value, float)):
+        raise ValueError(f"its values are finite, not {tuple(row)}")
+    return row
+
+
+def _bounds(alarm: Alarm) -> Alarm:
+    """Refuse bounds that are no numbers; one that is endless is never left."""
+    if any(math.isnan(value) for value in alarm[1:]):
+        raise ValueError(f"its bounds are numbers, not {tuple(alarm)}")
+    return alarm
 
 
 class Truth(NamedTuple):
@@ -28,6 +53,16 @@ class Truth(NamedTuple):
     i_a: float
     p_kw: float
     f_hz: float
+
+
+Instant = Annotated[int, Ge(0), Le((1 << 63) - 1)]
+Count = Instant
+Frame = Annotated[bytes, MaxLen(255)]
+Reading = Annotated[Measurement, AfterValidator(_finite)]
+TruthAt = Annotated[Truth, AfterValidator(_finite)]
+Heard = Annotated[ReceivedFrame, AfterValidator(_finite)]
+Inverter = Annotated[InverterState, AfterValidator(_finite)]
+Bounds = Annotated[Alarm, AfterValidator(_bounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +80,32 @@ class Start:
         Contacts as they are at the start.
     """
 
-    t_us: int
-    factor: float | None
+    __pydantic_config__ = _CHECKED
+
+    t_us: Instant
+    factor: FiniteFloat | None
     relays: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The node's first word: who it is, and what it cannot do without."""
+    """The node's first word: who it is, and what it cannot do without.
+
+    Parameters
+    ----------
+    node, controller : str
+        Names of the node and of its controller.
+    meters, relays : tuple of str
+        Their names.
+    inverter : bool
+        It has one.
+    version : int
+        Of the messages.
+    place : str
+        Which process on which computer it is; another one has another place.
+    """
+
+    __pydantic_config__ = _CHECKED
 
     node: str
     controller: str
@@ -60,6 +113,7 @@ class Hello:
     relays: tuple[str, ...]
     inverter: bool
     version: int = VERSION
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +141,26 @@ class Ask:
         State of the node's inverter.
     temp_c : float or None
         Temperature beside the contacts. [deg C]
+    frame_count : int
+        How many frames were heard before ``frames``; those of a question that was not answered
+        come again with the next one, and the node drops what it has had.
+    boot_count : int
+        How often its power has come back so far; the node that has missed one boots now.
     """
 
-    number: int
+    __pydantic_config__ = _CHECKED
+
+    number: Count
     kind: Literal["step", "boot", "end"]
-    t_us: int
-    readings: Mapping[str, Measurement] = field(default_factory=dict)
-    truth: Mapping[str, Truth] = field(default_factory=dict)
+    t_us: Instant
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    truth: Mapping[str, TruthAt] = field(default_factory=dict)
     relays: Mapping[str, bool] = field(default_factory=dict)
-    frames: Sequence[ReceivedFrame] = ()
-    inverter: InverterState | None = None
-    temp_c: float | None = None
+    frames: tuple[Heard, ...] = ()
+    inverter: Inverter | None = None
+    temp_c: FiniteFloat | None = None
+    frame_count: Count = 0
+    boot_count: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +193,18 @@ class Answer:
         The node acted by its own clock, as no question came.
     """
 
-    number: int
-    t_us: int
+    __pydantic_config__ = _CHECKED
+
+    number: Count
+    t_us: Instant
     relays: Mapping[str, bool] = field(default_factory=dict)
-    sent: Sequence[tuple[bytes, int]] = ()
-    wake_us: int = 0
-    state: int = 0
-    alarms: Sequence[Alarm] = ()
-    p_set_kw: float | None = None
-    kpis: Mapping[str, float] = field(default_factory=dict)
-    write_count: int = 0
+    sent: tuple[tuple[Frame, Count], ...] = ()
+    wake_us: Instant = 0
+    state: Annotated[int, Ge(0), Le(255)] = 0
+    alarms: tuple[Bounds, ...] = ()
+    p_set_kw: FiniteFloat | None = None
+    kpis: Mapping[str, FiniteFloat] = field(default_factory=dict)
+    write_count: Count = 0
     own: bool = False
 
 
@@ -147,64 +212,75 @@ class Answer:
 class Farewell:
     """The node's last word: why it ends, and the contacts it leaves."""
 
+    __pydantic_config__ = _CHECKED
+
     why: str
     relays: Mapping[str, bool] = field(default_factory=dict)
 
 
 Word = Start | Hello | Ask | Answer | Farewell
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Start, Hello, Ask, Answer, Farewell)
+_KINDS: tuple[type[Any], ...] = (Start, Hello, Ask, Answer, Farewell)
+_READERS: dict[str, TypeAdapter[tuple[str, Word, str]]] = {
+    kind.__name__: TypeAdapter(tuple[str, kind, str])  # type: ignore[valid-type]
+    for kind in _KINDS
 }
 
 
-def encode(word: Word) -> bytes:
+class Message(NamedTuple):
+    """A word, and the session in which it was said; empty before there is one."""
+
+    word: Word
+    session: str
+
+
+def encode(word: Word, session: str = "") -> bytes:
     """Return a message as one line of JSON."""
     kind = type(word)
     data = {name: getattr(word, name) for name in kind.__slots__}
-    return json.dumps([kind.__name__, data], default=_hexadecimal, separators=(",", ":")).encode()
+    text = [kind.__name__, data, session]
+    return json.dumps(text, default=_hexadecimal, separators=(",", ":")).encode()
 
 
-def decode(data: bytes) -> Word:
-    """Return the message in some bytes.
+def unpack(data: bytes) -> Message:
+    """Return the message in some bytes, with every field checked.
 
     Raises
     ------
     BorderError
-        If it is none of this version.
+        If it is none of this version; names the fields that are wrong.
     """
+    name = _NAME.match(data)
+    reader = _READERS.get(name[1].decode()) if name is not None else None
+    if reader is None:
+        raise _refusal(data, f"it begins with none of {', '.join(_READERS)}")
     try:
-        name, fields = json.loads(data)
-        word: Word = _KINDS[name](**{key: _typed(key, value) for key, value in fields.items()})
-        if not all(isinstance(getattr(word, key, 0), int) for key in ("number", "t_us")):
-            raise TypeError("its number and instant are whole numbers")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BorderError(
-            f"{data[:60]!r} is no message of version {VERSION} between a node and a simulation "
-            f"({type(error).__name__}: {error}). Do both ends run the same feedertwin?"
-        ) from error
-    return word
+        _, word, session = reader.validate_json(data)
+    except ValidationError as error:
+        faults = [_told(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False)]
+        more = f" and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
+        raise _refusal(data, "; ".join(faults[:_FAULTS_TOLD]) + more) from error
+    return Message(word, session)
+
+
+def decode(data: bytes) -> Word:
+    """Return the word in some bytes, whatever its session; raises as `unpack` does."""
+    return unpack(data).word
+
+
+def _told(place: tuple[int | str, ...], problem: str) -> str:
+    """Return a fault with its field: ``sent.0.1: Input should be a valid integer``."""
+    field_name = "session" if place[:1] == (2,) else ".".join(str(part) for part in place[1:])
+    return f"{field_name}: {problem}" if field_name else problem
+
+
+def _refusal(data: bytes, why: str) -> BorderError:
+    return BorderError(
+        f"{data[:60]!r} is no message of version {VERSION} between a node and a simulation "
+        f"({why}). Do both ends run the same feedertwin?"
+    )
 
 
 def _hexadecimal(value: Any) -> str:
     if not isinstance(value, bytes):
         raise TypeError(f"{value!r} cannot be sent")
     return value.hex()
-
-
-def _typed(key: str, value: Any) -> Any:
-    """Return a field of a message with its own types."""
-    if key == "readings":
-        return {name: Measurement(*row) for name, row in value.items()}
-    if key == "truth":
-        return {name: Truth(*row) for name, row in value.items()}
-    if key == "frames":
-        return tuple(ReceivedFrame(t, bytes.fromhex(data), *rest) for t, data, *rest in value)
-    if key == "sent":
-        return tuple((bytes.fromhex(data), airtime) for data, airtime in value)
-    if key == "alarms":
-        return tuple(Alarm(*row) for row in value)
-    if key == "inverter":
-        return InverterState(*value) if isinstance(value, list) else value
-    if isinstance(value, list):
-        return tuple(value)
-    return value

@@ -28,6 +28,9 @@ class MqttLine:
         This end is the node's.
     """
 
+    #: Several nodes may come to be at the other end, if they have one name.
+    shared = True
+
     def __init__(self, host: str, port: int, node: str, node_side: bool) -> None:
         try:
             from paho.mqtt import client

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import signal
+import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from cosim.node.assembly import Node
-from cosim.node.lines import Line, StreamLine
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, decode, encode
+from cosim.node.lines import TELL_S, Address, Line, StreamLine, to_world
+from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
 from gridmodel.errors import BorderError
 
 #: The longest time in which nobody looks whether the process is to end. [s]
 _NAP_S = 0.2
 #: Time between two looks at the radio. [s]
 _POLL_S = 0.02
-#: A node that was never asked waits so long for its simulation. [s]
-_START_S = 60.0
 
 
 class NodeProcess:
@@ -29,36 +31,58 @@ class NodeProcess:
     ----------
     node : Node
         Assembled.
-    line : Line or None
-        To the simulation; None on hardware alone.
+    line : Line, Address or None
+        To the simulation, or where to look for it, as long as it takes; None on hardware alone.
     say : callable
         Takes a line of text for the log.
     """
 
-    def __init__(self, node: Node, line: Line | None, say: Callable[[str], object] = print) -> None:
+    #: The simulation this node is in; empty before it has spoken.
+    _session = ""
+
+    def __init__(
+        self, node: Node, line: Line | Address | None, say: Callable[[str], object] = print
+    ) -> None:
         assert node.runner is not None
         self._node = node
         self._runner = node.runner
-        self._line = line
+        self._at = line if isinstance(line, Address) else None
+        self._line = None if isinstance(line, Address) else line
         self._say = say
         self._why = ""
         self._last: Answer | None = None
         self._running = False
         self._now_us = 0
+        self._frame_count = self._boot_count = 0
+        #: It ended as another simulation has begun, for which it must be made anew.
+        self.again = False
         #: A stepped node ends when nobody has spoken for so long: its time stands still. [s]
         self.silence_s = 120.0
         #: Messages that were none, on a line where anyone may speak.
         self.noise_count = 0
+        #: Words of another simulation than this node's.
+        self.stray_count = 0
 
     def run(self) -> str:
-        """Run; return why it ended. Relays are left in their safe position."""
+        """Run; return why it ended. Relays are left in their safe position.
+
+        Raises
+        ------
+        BorderError
+            If there is no way to a simulation.
+        """
         before = {s: signal.signal(s, self._told) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
+            if self._at is not None:
+                name, told = self._node.config.node, lambda: bool(self._why)
+                self._line = to_world(self._at, name, ended=told, say=self._say)
             if self._line is None:
                 self._alone()
             else:
                 self._asked(self._line)
         except BorderError as error:
+            if self._line is None and not self._why:
+                raise  # there is nothing to speak on
             self._why = self._why or str(error)
         except Exception as error:
             self._why = f"it failed: {type(error).__name__}: {error}"
@@ -77,8 +101,11 @@ class NodeProcess:
 
     def _farewell(self, line: Line, contacts: dict[str, bool]) -> None:
         with contextlib.suppress(BorderError):  # nobody may be there to read it
-            line.send(encode(Farewell(self._why, contacts)))
+            self._tell(line, Farewell(self._why, contacts))
         line.close()
+
+    def _tell(self, line: Line, word: Word) -> None:
+        line.send(encode(word, self._session))
 
     # around a simulation
 
@@ -90,46 +117,58 @@ class NodeProcess:
             tuple(config.meters),
             tuple(config.relays),
             config.inverter is not None,
+            place=f"{socket.gethostname()}, process {os.getpid()} ({secrets.token_hex(2)})",
         )
-        line.send(encode(hello))
-        until_s = time.monotonic() + _START_S
-        silent_s = time.monotonic() + self.silence_s
+        self._tell(line, hello)
+        begin_s = told_s = time.monotonic()
+        silent_s = begin_s + self.silence_s
         while not self._why:
             data = line.receive(self._patience_s())
             if data is not None:
-                self._hear(line, data, hello)
-                silent_s = time.monotonic() + self.silence_s
+                if self._hear(line, data, hello):
+                    silent_s = time.monotonic() + self.silence_s
             elif config.clock == "stepped" and self._running and time.monotonic() > silent_s:
                 self._why = f"the simulation has not spoken for {self.silence_s:g} s"
             elif self._last is not None and self._overdue():
-                line.send(encode(self._own_step()))
-            elif not self._running and time.monotonic() > until_s:
-                self._why = f"no simulation has spoken for {_START_S:g} s"
+                self._tell(line, self._own_step())
+            elif not self._running and time.monotonic() - told_s >= TELL_S:
+                told_s = time.monotonic()
+                self._say(f"{config.node}: no simulation has spoken for {told_s - begin_s:.0f} s")
 
-    def _hear(self, line: Line, data: bytes, hello: Hello) -> None:
-        """Answer what is a message; on a line where anyone may speak, the rest is noise."""
+    def _hear(self, line: Line, data: bytes, hello: Hello) -> bool:
+        """Answer what is a message; on a line where anyone may speak, the rest is noise.
+
+        Return whether it was a word of this node's simulation.
+        """
         try:
-            word = decode(data)
+            word, session = unpack(data)
         except BorderError:
             if isinstance(line, StreamLine):
                 raise
             self.noise_count += 1
-            return
-        self._answer(line, word, hello)
+            return False
+        if isinstance(word, Start) and not self._running:
+            self._begin(word, session)
+        if session == self._session:
+            self._answer(line, word, hello)
+        elif isinstance(word, Start):  # it speaks again, to the node that is then made anew
+            self._why, self.again = "another simulation has begun", True
+        else:
+            self.stray_count += 1
+        return session == self._session
 
-    def _answer(self, line: Line, word: Any, hello: Hello) -> None:
+    def _answer(self, line: Line, word: Word, hello: Hello) -> None:
         if isinstance(word, Start):
-            if not self._running:
-                self._begin(word)
-            line.send(encode(hello))
+            self._tell(line, hello)
         elif isinstance(word, Ask):
             if self._last is not None and word.number == self._last.number:
-                line.send(encode(self._last))  # it was lost, or was late
+                self._tell(line, self._last)  # it was lost, or was late
             elif self._last is None or word.number > self._last.number:
                 self._last = self._meet(word)
-                line.send(encode(self._last))
+                self._tell(line, self._last)
 
-    def _begin(self, word: Start) -> None:
+    def _begin(self, word: Start, session: str) -> None:
+        self._session = session
         factor = None if self._node.config.clock == "stepped" else word.factor
         self._node.clock.start(word.t_us, factor)
         self._now_us = word.t_us
@@ -145,13 +184,27 @@ class NodeProcess:
         if ask.kind == "end":
             self._why = "the simulation is over"
             return Answer(ask.number, ask.t_us)
+        missed = ask.boot_count - (ask.kind == "boot") > self._boot_count
+        self._boot_count = max(self._boot_count, ask.boot_count)
+        if missed:  # the question that told of it was lost
+            self._boot()
+        ask = self._fresh(ask)
         for feed in node.bench.feeds:
             feed(ask)
         if ask.kind == "boot":
-            node.bench.terminal.received.clear()
-            self._runner.boot(self._now_us)
+            self._boot()
             return self._report(ask.number, self._now_us, ask.relays, False)
         return self._step(self._now_us, ask)
+
+    def _boot(self) -> None:
+        self._node.bench.terminal.received.clear()
+        self._runner.boot(self._now_us)
+
+    def _fresh(self, ask: Ask) -> Ask:
+        """Return a question without the frames that an earlier one has brought."""
+        had = max(self._frame_count - ask.frame_count, 0)
+        self._frame_count = max(self._frame_count, ask.frame_count + len(ask.frames))
+        return replace(ask, frames=ask.frames[had:])
 
     def _step(self, now_us: int, ask: Ask | None = None, own: bool = False) -> Answer:
         self._runner.step(now_us)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from cosim.node.messages import Answer, Ask, Hello, Start, Word, decode, encode
+from cosim.node.messages import Answer, Ask, Hello, Start, Word, encode, unpack
 from gridmodel.errors import BorderError
 
 HELLO = Hello("nodes.house_03", "edge_node", ("supply",), ("normal",), False)
@@ -18,18 +18,19 @@ class FakeLine:
 
     def __init__(self, speak: Speak) -> None:
         self._speak = speak
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Word | bytes] = deque()
+        self.session = ""
         self.sent: list[Word] = []
         self.waits: list[float | None] = []
         self.closed = False
         self._gone = False
 
-    def put(self, *words: Word) -> None:
-        """Let words arrive."""
-        self._waiting.extend(encode(word) for word in words)
+    def put(self, *words: Word | bytes) -> None:
+        """Let words arrive, in the session of the simulation, or bytes as they are."""
+        self._waiting.extend(words)
 
     def send(self, data: bytes) -> None:
-        word = decode(data)
+        word, self.session = unpack(data)
         self.sent.append(word)
         said = [HELLO] if isinstance(word, Start) else self._speak(word)
         if said is None:
@@ -40,7 +41,8 @@ class FakeLine:
     def receive(self, wait_s: float | None) -> bytes | None:
         self.waits.append(wait_s)
         if self._waiting:
-            return self._waiting.popleft()
+            word = self._waiting.popleft()
+            return word if isinstance(word, bytes) else encode(word, self.session)
         if self._gone:
             raise BorderError("the other end is gone")
         return None

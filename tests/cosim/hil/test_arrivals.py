@@ -7,7 +7,7 @@ import pytest
 from cosim.hil.arrivals import ArrivalWriter, RecordedNode
 from cosim.hil.statistics import LineStatistics, percentiles
 from cosim.node.messages import Answer
-from gridmodel.errors import RunError
+from gridmodel.errors import RunError, ScenarioError
 from tests.cosim.hil.lines import ask
 
 FIRST = Answer(1, 10, {"normal": False}, ((b"\x01\x02", 41217),), 20, 3, (), 0.1, {"a_count": 2})
@@ -61,12 +61,44 @@ def test_a_replay_can_be_saved_and_goes_on_from_there(path):
     assert other.ask(ask(2, 20)) == []
 
 
-def test_a_record_cut_in_mid_line_is_used_up_to_there(path):
+def test_a_whole_record_is_not_cut(path):
+    assert RecordedNode(path).cut == ""
+
+
+@pytest.mark.parametrize("after", ['"t_us":20', '"kind":"step"', '"answers":[]', '"answers":[]}'])
+def test_a_record_cut_in_its_last_line_is_used_up_to_there_and_says_where_it_ends(path, after):
     text = path.read_text()
-    path.write_text(text[: text.index('"t_us":20') + 5])
+    second = text.index('"t_us":20') - 1
+    path.write_text(text[: text.index(after, second) + len(after)])
     node = RecordedNode(path)
     assert node.ask(ask(1, 10)) == [FIRST]
     assert node.ask(ask(2, 20)) == ()
+    assert node.gone == node.cut
+    assert f"{path}: the record of 'nodes.house_03' was cut off" in node.cut
+    assert "it ends at t = 0.000010 s, line 1" in node.cut
+    assert node.statistics.asked == 1
+
+
+def test_a_record_cut_after_an_inner_brace_is_read(path):
+    text = path.read_text()
+    path.write_text(text[: text.index("}") + 1])
+    node = RecordedNode(path)
+    assert node.ask(ask(1, 10)) == ()
+    assert "it ends at t = 0.000000 s, line 0" in node.gone
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"t_us":20,"ki', "", "[]", '{"t_us":"20","kind":"step","answers":[]}', '{"t_us":20}',
+     '{"t_us":20,"kind":"step","answers":[["Answer",{"number":"x"}]]}',
+     '{"t_us":20,"kind":"step","answers":[["Farewell",{"why":"x"}]]}', '{"statistics":{"askd":1}}'],
+)  # fmt: skip
+def test_a_line_that_is_broken_in_the_middle_is_named(path, line):
+    lines = path.read_text().splitlines()
+    lines[1] = line
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ScenarioError, match=rf"{path}:2.*is broken"):
+        RecordedNode(path)
 
 
 def test_missing_arrivals_are_named(tmp_path):

@@ -10,8 +10,10 @@ import pytest
 
 from cosim import children
 from cosim.cli.arguments import scenario_path
-from cosim.hil.hil import compared, hil, inside
+from cosim.hil.hil import compared, hil, inside, replay
 from cosim.hil.wish import wishes
+from cosim.node.lines import DatagramLine
+from cosim.pacer import RealTimeConfig
 from cosim.run import RunOptions
 from tests.cosim.node.test_lines import BROKER, broker, free_port, null_modem
 
@@ -69,3 +71,40 @@ def test_a_node_elsewhere_decides_as_it_does_inside(kind, tmp_path):
     found = compared(one, other)["nodes.house_03"]
     assert found.equal, found.first
     assert found.same > 4
+
+
+@pytest.fixture
+def lossy(monkeypatch) -> list[bytes]:
+    """Every third question of the simulation is lost."""
+    asked: list[bytes] = []
+    send = DatagramLine.send
+
+    def sometimes(self, data: bytes) -> None:
+        if data.startswith(b'["Ask"'):
+            asked.append(data)
+            if len(asked) % 3 == 2:
+                return
+        send(self, data)
+
+    monkeypatch.setattr(DatagramLine, "send", sometimes)
+    return asked
+
+
+@pytest.mark.slow
+def test_a_run_in_real_time_whose_questions_get_lost_runs_again_to_the_byte(tmp_path, lossy):
+    options = RunOptions(tmp_path / "outside", UNTIL_US, real_time=RealTimeConfig(factor=0.1))
+    outcome = hil(SCARCITY, wishes(["nodes.house_03=emulated-udp"]), options, deadline_s=0.2)
+    line = outcome.lines["nodes.house_03"]
+    assert line.late >= len(lossy) // 3 > 0
+    assert not line.lost
+    assert replay(outcome.result.folder, tmp_path / "again").differs == ()
+
+
+@pytest.mark.slow
+def test_stepped_a_lost_question_is_asked_again_and_changes_nothing(tmp_path, lossy):
+    nodes = wishes(["nodes.house_03=emulated-udp"])
+    other = hil(SCARCITY, nodes, RunOptions(tmp_path / "outside", UNTIL_US))
+    one = inside(SCARCITY, nodes, RunOptions(tmp_path / "inside", UNTIL_US))
+    assert other.lines["nodes.house_03"].repeated > 0
+    found = compared(one, other)["nodes.house_03"]
+    assert found.equal, found.first

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -185,13 +187,16 @@ def test_a_run_without_nodes_outside_asks_for_one():
     assert "--node house_03=emulated" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_run_that_was_killed_is_replayed_as_far_as_its_record_goes(tmp_path):
+@pytest.fixture
+def killed_run(tmp_path):
+    """The folder of a run in real time whose process was killed with a node outside."""
     command = [
         sys.executable, "-m", "cosim", "hil", "street_island/scarcity", "--real-time", "0.04",
         "--node", "nodes.house_03=emulated", "--out", str(tmp_path / "runs"), "--quiet",
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    (tmp_path / "temporary").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         arrivals = "*/arrivals/nodes.house_03.jsonl"
         while process.poll() is None and not any(
             path.stat().st_size > 4000 for path in (tmp_path / "runs").glob(arrivals)
@@ -199,6 +204,23 @@ def test_a_run_that_was_killed_is_replayed_as_far_as_its_record_goes(tmp_path):
             time.sleep(0.05)
         process.kill()
     (run,) = run_folder.runs(tmp_path / "runs")
+    return run
+
+
+@pytest.mark.slow
+def test_a_node_of_a_run_that_was_killed_ends_safely_and_no_socket_is_left(killed_run, tmp_path):
+    log = killed_run / "nodes" / "nodes.house_03.log"
+    until_s = time.monotonic() + 20.0
+    words = ("told to end by SIGTERM", "the other end is gone")
+    while not any(w in log.read_text() for w in words) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert any(word in log.read_text() for word in words)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_replayed_as_far_as_its_record_goes(killed_run, tmp_path):
+    run = killed_run
     with pytest.raises(RunError, match="feedertwin recover"):
         replay(run, tmp_path / "again")
     subprocess.run([sys.executable, "-m", "cosim", "recover", str(run)], check=True)
@@ -224,3 +246,19 @@ def test_an_interrupt_ends_the_wait_for_a_node_and_leaves_nothing(tmp_path):
     assert process.returncode == 130
     assert "no run was begun" in said
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_addresses_that_are_taken_are_told_all_at_once(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        ports = [taken.getsockname()[1] for taken in (one, other)]
+        asked = [
+            f"nodes.house_0{k}=tcp:127.0.0.1:{port}" for k, port in zip("35", ports, strict=True)
+        ]
+        with pytest.raises(ScenarioError) as told:
+            hil(SCARCITY, wishes(asked), RunOptions(tmp_path, UNTIL_US))
+    for port in ports:
+        assert f"tcp:127.0.0.1:{port} cannot be listened at" in str(told.value)
+    assert not list(tmp_path.iterdir())

@@ -9,8 +9,10 @@ import pytest
 from cosim.hil import live_node
 from cosim.hil.arrivals import ArrivalWriter
 from cosim.hil.live_node import LiveNode
-from cosim.node.messages import Answer, Farewell, Hello, Start
+from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, encode
+from gridmodel.control import Alarm
 from gridmodel.errors import BorderError, RunError
+from gridmodel.ports import ReceivedFrame
 from tests.cosim.hil.lines import FakeLine, answer_to, ask, prompt
 
 NAME = "nodes.house_03"
@@ -21,7 +23,10 @@ class Bench:
 
     def __init__(self, folder: Path, speak, deadline_s: float | None = None) -> None:
         self.deaths: list[tuple[str, str, int]] = []
-        self.node = LiveNode(NAME, deadline_s, lambda *death: self.deaths.append(death))
+        self.warnings: list[str] = []
+        self.node = LiveNode(
+            NAME, deadline_s, lambda *death: self.deaths.append(death), warn=self.warnings.append
+        )
         self.line = FakeLine(speak)
         self.path = folder / "arrivals" / "n.jsonl"
         self.node.open(self.line, Start(0, None), ArrivalWriter(self.path), 1.0)
@@ -115,7 +120,7 @@ def test_a_node_whose_line_breaks_is_gone_and_never_asked_again(bench):
 
 
 def test_a_node_that_says_goodbye_leaves_its_contacts(bench):
-    live = bench(lambda word: [Farewell("told to end by SIGTERM", {"normal": False})])
+    live = bench(lambda word: [Farewell("told to end by SIGTERM", {"normal": False, "pump": True})])
     (last,) = live.node.ask(ask(1))
     assert last.relays == {"normal": False}
     assert "SIGTERM" in live.node.gone
@@ -127,21 +132,6 @@ def test_what_a_node_did_on_its_own_is_taken_and_counted(bench):
     answers = live.node.ask(ask(1))
     assert [(a.own, a.relays) for a in answers] == [(True, {"normal": False}), (False, {})]
     assert live.figures()["own_step_count"] == 1
-
-
-@pytest.mark.parametrize(
-    ("hello", "words"),
-    [
-        (Hello("nodes.house_04", "edge_node", (), (), False), "'nodes.house_04' answered"),
-        (Hello(NAME, "edge_node", (), (), False, version=99), "speaks version 99"),
-        (Farewell("no such pin"), "ended at once: no such pin"),
-    ],
-)
-def test_a_wrong_node_is_refused(hello, words):
-    line = FakeLine(prompt)
-    line.put(hello)
-    with pytest.raises(BorderError, match=words):
-        LiveNode(NAME, None, lambda *_: None).open(line, Start(0, None), None, 1.0)  # type: ignore[arg-type]
 
 
 def test_a_node_that_never_answers_is_told_by_its_name(monkeypatch):
@@ -173,3 +163,144 @@ def test_a_node_whose_process_has_ended_is_not_waited_for(bench, monkeypatch):
     live.node._ended = lambda: True
     assert live.node.ask(ask(1)) == []
     assert "process has ended" in live.node.gone
+
+
+NOISE = [
+    b"",
+    b"hello?",
+    b'["Ask",[]]',
+    b'["Answer",{"number":1,"t_us":0,"kpis":[],"sent":[4],"wake_us":"soon"},""]',
+]
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_noise_is_counted_and_the_question_goes_on_to_be_answered(bench, noise):
+    live = bench(prompt)
+    live.line.put(noise, noise)
+    assert [a.number for a in live.node.ask(ask(1))] == [1]
+    assert live.figures()["noise_count"] == 2
+    assert not live.node.gone
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"relays": {"pump": False}},
+        {"alarms": (Alarm("street", 200.0),)},
+        {"number": 5},
+    ],
+    ids=["a relay it has not", "a meter it has not", "a question nobody asked"],
+)
+def test_an_answer_that_this_node_cannot_give_is_noise(bench, changed):
+    live = bench(lambda word: [answer_to(word, **changed), answer_to(word)])
+    (taken,) = live.node.ask(ask(1))
+    assert (taken.number, taken.relays, taken.alarms) == (1, {}, ())
+    assert live.figures()["noise_count"] == 1
+
+
+class NoisyLine(FakeLine):
+    """A line on which somebody never stops to talk."""
+
+    def receive(self, wait_s: float | None) -> bytes | None:
+        return super().receive(wait_s) or b"noise"
+
+
+@pytest.mark.parametrize("deadline_s", [None, 0.0], ids=["stepped", "real time"])
+def test_a_node_that_only_talks_noise_is_dead_when_the_silence_is_too_long(
+    tmp_path, monkeypatch, deadline_s
+):
+    deaths: list[tuple[str, str, int]] = []
+    node = LiveNode(NAME, deadline_s, lambda *death: deaths.append(death))
+    line = NoisyLine(lambda word: [])
+    node.open(line, Start(0, None), ArrivalWriter(tmp_path / "arrivals" / "n.jsonl"), 1.0)
+    monkeypatch.setattr(live_node, "SILENCE_S", 0.05)
+    for number in range(1, 2000):
+        assert node.ask(ask(number)) in ([], ())
+    assert "not answer" in node.gone or "nothing was heard" in node.gone
+    assert len(deaths) == 1
+    assert node.statistics.noise > 0
+    node.end(0)
+
+
+def test_words_of_another_session_are_dropped_and_counted(bench):
+    live = bench(prompt)
+    live.line.put(
+        encode(Answer(1, 0, {"normal": False}), "of a dead run"),
+        encode(Farewell("it ended"), "of a dead run"),
+    )
+    (taken,) = live.node.ask(ask(1))
+    assert taken.relays == {}
+    assert not live.node.gone
+    assert live.node.statistics.stray == 2
+
+
+def test_each_simulation_has_its_own_session_and_the_record_none(bench):
+    one, other = bench(prompt), bench(prompt)
+    assert len(one.line.session) == 8
+    assert one.line.session != other.line.session
+    other.node.ask(ask(1))
+    assert other.line.session not in other.path.read_text()
+    assert '["Answer",{"number":1,' in other.path.read_text()
+
+
+def test_a_late_answer_has_no_round_trip_as_nobody_saw_it_come(bench):
+    said: list = []
+
+    def speak(word):
+        said.append(answer_to(word))
+        return said[-2:] if len(said) > 1 else []
+
+    live = bench(speak, deadline_s=0.0)
+    live.node.ask(ask(1, 10))
+    live.node.ask(ask(2, 20))
+    assert len(live.node.statistics.round_trips_ms) == 1
+    assert live.figures()["late_arrival_count"] == 1
+
+
+def test_a_second_node_that_answers_later_is_told_too(bench):
+    live = bench(prompt)
+    live.line.put(Hello(NAME, "edge_node", (), (), False, place="pi-2, process 7"))
+    live.node.ask(ask(1))
+    assert "two nodes answer to the name" in live.node.gone
+
+
+class SlowLine(FakeLine):
+    """A line that has a pace."""
+
+    def seconds(self, count: int) -> float:
+        return count * 10 / 9600
+
+
+@pytest.mark.parametrize(("deadline_s", "told"), [(0.05, 1), (5.0, 0), (None, 0)])
+def test_a_line_too_slow_for_the_deadline_is_told_once_with_the_figures(tmp_path, deadline_s, told):
+    warnings: list[str] = []
+    node = LiveNode(NAME, deadline_s, lambda *_: None, warn=warnings.append)
+    node.open(SlowLine(prompt), Start(0, 1.0), ArrivalWriter(tmp_path / "a" / "n.jsonl"), 1.0)
+    for number in (1, 2):
+        node.ask(ask(number))
+    node.end(0)
+    assert len(warnings) == told
+    for text in warnings:
+        assert "bytes, which take" in text
+        assert "a step waits 50 ms" in text
+
+
+def test_a_node_that_takes_nothing_any_more_is_gone(bench):
+    live = bench(prompt)
+
+    def full(data: bytes) -> None:
+        raise BorderError("the other end does not take what is sent to it, 3 s long")
+
+    live.line.send = full
+    assert live.node.ask(ask(1, 7)) == []
+    assert "does not take" in live.node.gone
+    assert live.deaths == [(NAME, live.node.gone, 7)]
+
+
+def test_frames_of_a_question_that_was_lost_go_with_the_next_one(bench):
+    live = bench(lambda word: [answer_to(word)] if word.number > 1 else [], deadline_s=0.0)
+    frames = tuple(ReceivedFrame(k, bytes([k]), -90.0, 5.0) for k in range(3))
+    for number, own in ((1, frames[:1]), (2, frames[1:2]), (3, frames[2:])):
+        live.node.ask(Ask(number, "step", 10 * number, frames=own))
+    assert [word.frames for word in live.line.sent[1:]] == [frames[:1], frames[:2], frames[2:]]
+    assert "frames" not in live.path.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from cosim import children
-from cosim.node.lines import Address, Line, Listener
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode
-from gridmodel.ports import Measurement
+from cosim.node.lines import Address, Line, Listener, to_node
+from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
+from gridmodel.ports import Measurement, ReceivedFrame
+from gridmodel.wire.unsealing import peek_all
+from tests.cosim.node.test_lines import free_port
 from tests.cosim.node.test_node_config import WHOLE, written
 
 pytest.importorskip("gpiozero")
@@ -166,11 +169,18 @@ def test_after_a_boot_it_starts_anew(start):
 
 
 def test_what_it_keeps_survives_its_process(start, tmp_path):
-    node = start()
-    node.ask(node.ask(0).wake_us)  # it seals a frame, so its counter is kept ahead
-    node.child.kill()
-    node.child.wait()
-    assert list((tmp_path / "kept").iterdir())
+    counters = []
+    for _ in range(3):
+        node = start()
+        node.number += 1
+        node.line.send(encode(Ask(node.number, "boot", 0)))
+        node.word()
+        ((frame, _),) = node.ask(node.ask(0).wake_us).sent
+        counters.append(peek_all(frame).counter_low)
+        node.child.kill()  # without a word
+        node.child.wait()
+        node.line.close()
+    assert counters[0] < counters[1] < counters[2]  # a counter is never used twice
 
 
 def test_without_a_simulation_it_runs_alone_until_it_is_told_to_end(tmp_path):
@@ -184,3 +194,106 @@ def test_without_a_simulation_it_runs_alone_until_it_is_told_to_end(tmp_path):
     child.terminate()
     assert "SIGTERM" in child.communicate(timeout=10.0)[0]
     assert child.returncode == 0
+
+
+def launched(folder: Path, world: Address, text: str = WHOLE) -> subprocess.Popen[bytes]:
+    path = written(folder, text + f"world: {world}\nclock: stepped\n")
+    command = [sys.executable, "-m", "cosim.node", "--config", str(path)]
+    with (folder / "log").open("wb") as log:
+        return children.start(command, log=log)
+
+
+def greeted(at: Address, session: str) -> Line:
+    """A simulation's line to a node that it has greeted."""
+    line = to_node(at, "house_03")
+    start = Start(0, None, dict.fromkeys(("critical", "normal", "deferrable"), True))
+    for _ in range(60):
+        line.send(encode(start, session))
+        while (data := line.receive(0.5)) is not None:
+            if unpack(data).session == session:
+                return line
+    raise AssertionError("the node did not greet")
+
+
+def question(number: int, t_us: int, **changed) -> Ask:
+    relays = dict.fromkeys(("critical", "normal", "deferrable"), True)
+    reading = {"supply": Measurement(t_us, *DAY)}
+    return Ask(number, "step", t_us, reading, {"supply": DAY}, relays, **changed)
+
+
+def answer(line: Line) -> Answer:
+    while (data := line.receive(10.0)) is not None:
+        word = decode(data)
+        if isinstance(word, Answer):
+            return word
+    raise AssertionError("the node did not answer")
+
+
+def test_a_simulation_that_begins_after_another_one_died_finds_the_node_begun_anew(tmp_path):
+    at = Address("udp", "127.0.0.1", free_port(socket.SOCK_DGRAM))
+    child = launched(tmp_path, at)
+    first = greeted(at, "one")
+    for number in range(1, 6):
+        first.send(encode(question(number, number * S), "one"))
+        seen = answer(first)
+    assert seen.t_us == 5 * S
+    first.close()  # without a word, as by kill -9
+    second = greeted(at, "two")
+    second.send(encode(question(1, 0), "one"))  # of the dead one, on its way still
+    second.send(encode(question(1, 0), "two"))
+    data = second.receive(10.0)
+    while data is not None and isinstance(decode(data), Hello):
+        data = second.receive(10.0)
+    assert data is not None
+    word, session = unpack(data)
+    assert (word.number, word.t_us, session) == (1, 0, "two")
+    second.close()
+    child.terminate()
+    assert child.wait(10.0) == 0
+    assert "another simulation has begun" in (tmp_path / "log").read_text()
+
+
+def test_a_node_that_looks_for_its_simulation_can_be_told_to_end(tmp_path):
+    child = launched(tmp_path, Address("unix", str(tmp_path / "none")))
+    for _ in range(400):
+        if b"edge_node runs" in (tmp_path / "log").read_bytes():
+            break
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert child.poll() is None
+    child.terminate()
+    assert child.wait(10.0) == 0
+    assert "SIGTERM" in (tmp_path / "log").read_text()
+
+
+def test_a_place_that_is_taken_ends_the_node_with_an_error(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        at = Address("udp", "127.0.0.1", taken.getsockname()[1])
+        child = launched(tmp_path, at)
+        assert child.wait(30.0) == 1
+    assert "cannot be listened at" in (tmp_path / "log").read_text()
+
+
+def test_frames_and_a_boot_of_a_question_that_was_lost_are_had_once_from_the_next_one(tmp_path):
+    from cosim.node.assembly import assemble
+    from cosim.node.config import read_config
+    from cosim.node.process import NodeProcess
+
+    node = assemble(read_config(written(tmp_path)))
+    heard: list[bytes] = []
+    booted: list[int] = []
+    node.bench.feeds.append(lambda ask: heard.extend(frame.data for frame in ask.frames))
+    assert node.runner is not None
+    boot = node.runner.boot
+    node.runner.boot = lambda now_us: (booted.append(now_us), boot(now_us))  # type: ignore
+    process = NodeProcess(node, None)
+    process._begin(Start(0, None), "one")
+    frames = tuple(ReceivedFrame(k, bytes([k]), -90.0, 5.0) for k in range(4))
+    process._meet(question(1, 10, frames=frames[:1]))
+    process._meet(question(3, 30, frames=frames[:3]))  # 1 was had, but not known to be; 2 was lost
+    process._meet(question(4, 40, frames=frames[3:], frame_count=3, boot_count=1))
+    process._meet(question(5, 50, frames=frames[3:], frame_count=3, boot_count=1))
+    node.close()
+    assert heard == [bytes([k]) for k in range(4)]
+    assert booted == [40]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cosim.node.assembly import Node
-from cosim.node.config import RelayBlock
+from cosim.node import stream_line
+from cosim.node.assembly import Node, assemble
+from cosim.node.config import RelayBlock, read_config
 from cosim.node.lines import StreamLine
+from cosim.node.messages import Ask, Start, Truth, encode
 from cosim.node.process import NodeProcess
 from gridmodel.errors import BorderError, BridgeError
+from gridmodel.ports import Measurement
+from tests.cosim.node.test_node_config import WHOLE, written
 
 
 class Contact:
@@ -59,6 +64,27 @@ def test_noise_ends_no_node_where_anyone_may_speak():
     assert process.noise_count == 1
     with pytest.raises(BorderError):
         process._hear(StreamLine.__new__(StreamLine), b"hello?", None)  # type: ignore[arg-type]
+
+
+def test_a_node_whose_simulation_takes_nothing_any_more_ends_safe(tmp_path, monkeypatch):
+    pytest.importorskip("gpiozero")
+    monkeypatch.setattr(stream_line, "SEND_S", 0.05)
+    node = assemble(read_config(written(tmp_path, WHOLE + "guard_s: 0.001\n")))
+    own, world = socket.socketpair()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    relays = dict.fromkeys(("critical", "normal", "deferrable"), True)
+    truth = Truth(230.0, 2.0, -0.46, 50.0)
+    question = Ask(1, "step", 0, {"supply": Measurement(0, *truth)}, {"supply": truth}, relays)
+    line = StreamLine(world)
+    line.send(encode(Start(0, 1e-5, relays), "one"))
+    line.send(encode(question, "one"))
+    contacts: list[dict[str, bool]] = []
+    make_safe = node.make_safe
+    monkeypatch.setattr(node, "make_safe", lambda: contacts.append(make_safe()) or contacts[-1])
+    why = NodeProcess(node, StreamLine(own)).run()
+    assert "does not take what is sent" in why
+    assert contacts == [{"critical": True, "normal": False, "deferrable": True}]
+    line.close()
 
 
 class Quiet:
