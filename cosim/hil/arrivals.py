@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from cosim.hil.statistics import LineStatistics
-from cosim.node.messages import Answer, Ask, decode, encode
+from cosim.lines.messages import Answer, Ask, decode, encode
 from gridmodel.errors import BorderError, Fault, RunError, ScenarioError
 from gridmodel.kpi import Kpi
 

@@ -13,8 +13,8 @@ from cosim.hil.arrivals import ArrivalWriter
 from cosim.hil.seat_check import seat_faults, unfit
 from cosim.hil.statistics import LineStatistics
 from cosim.hil.unanswered import Unanswered
-from cosim.node.lines import Line
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
+from cosim.lines.line import Line
+from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
 from cosim.node.outside import refused_snapshot
 from gridmodel.errors import BorderError
 from gridmodel.kpi import Kpi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cosim.node.messages import VERSION, Answer, Hello
+from cosim.lines.messages import VERSION, Answer, Hello
 
 
 def seat_faults(hello: Hello, name: str, expects: Hello | None) -> list[str]:

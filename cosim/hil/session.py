@@ -19,8 +19,10 @@ from cosim.hil.live_node import LiveNode
 from cosim.hil.node_file import INVERTER_RATING, Bodies, write_node
 from cosim.hil.trace import Decision, TracedProgram
 from cosim.hil.wish import EMULATED_UDP, Wish
-from cosim.node.lines import Address, Line, Listener, to_node
-from cosim.node.messages import Hello, Start
+from cosim.lines.address import Address
+from cosim.lines.line import Line, to_node
+from cosim.lines.listener import Listener
+from cosim.lines.messages import Hello, Start
 from cosim.node.outside import Outside, OutsideProgram
 from cosim.node.programs import make_program
 from cosim.scenario.build import Scenario

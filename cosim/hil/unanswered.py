@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from cosim.node.messages import Ask
+from cosim.lines.messages import Ask
 from gridmodel.ports import ReceivedFrame
 
 #: Frames that are kept; of more, the oldest are lost, as in any receiver.

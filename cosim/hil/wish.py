@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cosim.node.lines import Address, address
+from cosim.lines.address import Address, address
 from gridmodel.errors import Fault, ScenarioError
 
 #: A process that the command starts, over a socket of its own, or over loopback datagrams.

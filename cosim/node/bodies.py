@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cosim import registry
-from cosim.node.messages import Ask, Start
+from cosim.lines.messages import Ask, Start
 from gridmodel.control import Terminal
 from gridmodel.errors import PluginError
 from gridmodel.federate import NodeSeat

@@ -54,8 +54,8 @@ def _test(config: NodeConfig) -> int:
 
 
 def _run(config: NodeConfig) -> int:
+    from cosim.lines.address import address
     from cosim.node.assembly import assemble
-    from cosim.node.lines import address
     from cosim.node.process import NodeProcess
 
     world = address(config.world) if config.world is not None else None

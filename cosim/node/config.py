@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cosim import registry
-from cosim.node.lines import address
+from cosim.lines.address import address
 from cosim.scenario.document import Document, read
 from gridmodel.errors import Fault, PluginError, ScenarioError
 from gridmodel.metering import MeterScale

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from cosim.node.messages import Answer, Ask, Truth
+from cosim.lines.messages import Answer, Ask, Truth
 from gridmodel.control import Alarm
 from gridmodel.errors import RunError
 from gridmodel.federate import NodeSeat

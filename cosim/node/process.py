@@ -13,9 +13,11 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from cosim.lines.address import Address
+from cosim.lines.line import TELL_S, Line, to_world
+from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
+from cosim.lines.stream_line import StreamLine
 from cosim.node.assembly import Node
-from cosim.node.lines import TELL_S, Address, Line, StreamLine, to_world
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
 from gridmodel.errors import BorderError
 
 #: The longest time in which nobody looks whether the process is to end. [s]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cosim.lines.messages import Ask
 from cosim.node.bodies import Bench
-from cosim.node.messages import Ask
 from gridmodel.control import Terminal
 from gridmodel.settings import Settings
 from hardware_bridges.claims import board_claims, claims_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from cosim.lines.messages import Ask, Start, Truth
 from cosim.node.assembly import bare, fit_all
 from cosim.node.config import NodeConfig
-from cosim.node.messages import Ask, Start, Truth
 from gridmodel.errors import FeedertwinError
 from gridmodel.ports import InverterState, Measurement
 

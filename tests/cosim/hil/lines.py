@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from cosim.node.messages import Answer, Ask, Hello, Start, Word, encode, unpack
+from cosim.lines.messages import Answer, Ask, Hello, Start, Word, encode, unpack
 from gridmodel.errors import BorderError
 
 HELLO = Hello("nodes.house_03", "edge_node", ("supply",), ("normal",), False)

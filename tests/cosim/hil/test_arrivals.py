@@ -6,7 +6,7 @@ import pytest
 
 from cosim.hil.arrivals import ArrivalWriter, RecordedNode
 from cosim.hil.statistics import LineStatistics, percentiles
-from cosim.node.messages import Answer
+from cosim.lines.messages import Answer
 from gridmodel.errors import RunError, ScenarioError
 from tests.cosim.hil.lines import ask
 

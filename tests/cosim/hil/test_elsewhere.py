@@ -12,10 +12,10 @@ from cosim import children
 from cosim.cli.arguments import scenario_path
 from cosim.hil.hil import compared, hil, inside, replay
 from cosim.hil.wish import wishes
-from cosim.node.lines import DatagramLine
+from cosim.lines.datagram_line import DatagramLine
 from cosim.pacer import RealTimeConfig
 from cosim.run import RunOptions
-from tests.cosim.node.test_lines import BROKER, broker, free_port, null_modem
+from tests.cosim.lines.test_lines import BROKER, broker, free_port, null_modem
 
 pytest.importorskip("gpiozero")
 SCARCITY = scenario_path("street_island/scarcity")

@@ -9,7 +9,7 @@ import pytest
 from cosim.hil import live_node
 from cosim.hil.arrivals import ArrivalWriter
 from cosim.hil.live_node import LiveNode
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, encode
+from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, encode
 from gridmodel.control import Alarm
 from gridmodel.errors import BorderError, RunError
 from gridmodel.ports import ReceivedFrame

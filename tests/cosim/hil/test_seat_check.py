@@ -8,11 +8,12 @@ import pytest
 
 from cosim.hil.arrivals import ArrivalWriter
 from cosim.hil.live_node import LiveNode
-from cosim.node.lines import Address, to_node, to_world
-from cosim.node.messages import Farewell, Hello, Start, encode, unpack
+from cosim.lines.address import Address
+from cosim.lines.line import to_node, to_world
+from cosim.lines.messages import Farewell, Hello, Start, encode, unpack
 from gridmodel.errors import BorderError
 from tests.cosim.hil.lines import HELLO, FakeLine, prompt
-from tests.cosim.node.test_lines import BROKER, broker
+from tests.cosim.lines.test_lines import BROKER, broker
 
 NAME = "nodes.house_03"
 

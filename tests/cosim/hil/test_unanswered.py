@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.hil.unanswered import KEPT, Unanswered
-from cosim.node.messages import Ask
+from cosim.lines.messages import Ask
 from gridmodel.ports import ReceivedFrame
 
 

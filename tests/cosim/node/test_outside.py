@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cosim.node.messages import Answer, Ask, Truth
+from cosim.lines.messages import Answer, Ask, Truth
 from cosim.node.outside import LOOK_AGAIN_US, NEVER_US, OutsideProgram
 from gridmodel.control import Alarm, Terminal
 from gridmodel.federate import NodeSeat

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from cosim import children
-from cosim.node.lines import Address, Line, Listener, to_node
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
+from cosim.lines.address import Address
+from cosim.lines.line import Line, to_node
+from cosim.lines.listener import Listener
+from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
 from gridmodel.ports import Measurement, ReceivedFrame
 from gridmodel.wire.unsealing import peek_all
-from tests.cosim.node.test_lines import free_port
+from tests.cosim.lines.test_lines import free_port
 from tests.cosim.node.test_node_config import WHOLE, written
 
 pytest.importorskip("gpiozero")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cosim.node import stream_line
+from cosim.lines import stream_line
+from cosim.lines.messages import Ask, Start, Truth, encode
+from cosim.lines.stream_line import StreamLine
 from cosim.node.assembly import Node, assemble
 from cosim.node.config import RelayBlock, read_config
-from cosim.node.lines import StreamLine
-from cosim.node.messages import Ask, Start, Truth, encode
 from cosim.node.process import NodeProcess
 from gridmodel.errors import BorderError, BridgeError
 from gridmodel.ports import Measurement

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.node.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
+from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
 from gridmodel.control import Alarm
 from gridmodel.errors import BorderError
 from gridmodel.ports import InverterState, Measurement, ReceivedFrame

@@ -11,8 +11,8 @@ import struct
 import time
 import zlib
 
-from cosim.node.address import BAUD, Address
-from cosim.node.stream_line import SEND_S
+from cosim.lines.address import BAUD, Address
+from cosim.lines.stream_line import SEND_S
 from gridmodel.errors import BorderError
 from hardware_bridges.pi_extra import pi_module
 

@@ -8,11 +8,13 @@ import time
 
 import pytest
 
-from cosim.node import lines
-from cosim.node.lines import Address, Listener, to_node, to_world
-from cosim.node.messages import Hello, encode
+from cosim.lines import line as line_module
+from cosim.lines.address import Address
+from cosim.lines.line import to_node, to_world
+from cosim.lines.listener import Listener
+from cosim.lines.messages import Hello, encode
 from gridmodel.errors import BorderError
-from tests.cosim.node.test_lines import BROKER, HELLO, broker, free_port, stream
+from tests.cosim.lines.test_lines import BROKER, HELLO, broker, free_port, stream
 
 
 @pytest.fixture(params=["unix", "tcp"])
@@ -49,7 +51,7 @@ def test_a_stranger_takes_no_seat(place):
 
 
 def test_one_who_comes_and_says_nothing_is_sent_away_and_keeps_nobody_waiting(place, monkeypatch):
-    from cosim.node import listener as module
+    from cosim.lines import listener as module
 
     monkeypatch.setattr(module, "HELLO_S", 0.2)
     listener = Listener(place, "house")
@@ -117,7 +119,7 @@ def test_what_is_no_place_to_listen_is_told(at, words):
 
 
 def test_a_node_waits_for_its_simulation_as_long_as_it_takes_and_says_so(place, monkeypatch):
-    monkeypatch.setattr(lines, "TELL_S", 0.1)
+    monkeypatch.setattr(line_module, "TELL_S", 0.1)
     said: list[str] = []
     line = None
 
@@ -147,7 +149,7 @@ def test_a_node_waits_for_its_broker_too():
     if BROKER is None:
         pytest.skip("no mosquitto here: scripts/install_mosquitto.sh")
     at = Address("mqtt", "127.0.0.1", free_port())
-    came: list[lines.Line] = []
+    came: list[line_module.Line] = []
     seeker = threading.Thread(target=lambda: came.append(to_world(at, "house")))
     seeker.start()
     time.sleep(0.3)

@@ -13,16 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from cosim.node.address import KINDS, Address, address
-from cosim.node.datagram_line import DatagramLine
-from cosim.node.listener import Listener
-from cosim.node.stream_line import LONGEST, StreamLine
+from cosim.lines.address import Address
+from cosim.lines.datagram_line import DatagramLine
+from cosim.lines.stream_line import StreamLine
 from gridmodel.errors import BorderError
 
-__all__ = [
-    "KINDS", "LONGEST", "Address", "DatagramLine", "Line", "Listener", "StreamLine", "address",
-    "to_node", "to_world",
-]  # fmt: skip
 #: Wait between two tries to reach a simulation or a broker. [s]
 _RETRY_S = 0.05
 #: Time between two lines of log of a node that waits for its simulation. [s]
@@ -131,12 +126,12 @@ def _bound(at: Address) -> socket.socket:
 
 
 def _serial(at: Address) -> Line:
-    from cosim.node.serial_line import SerialLine  # its library is loaded only where it is used
+    from cosim.lines.serial_line import SerialLine  # its library is loaded only where it is used
 
     return SerialLine(at)
 
 
 def _mqtt(at: Address, node: str, node_side: bool) -> Line:
-    from cosim.node.mqtt_line import MqttLine
+    from cosim.lines.mqtt_line import MqttLine
 
     return MqttLine(at.host, at.port, node, node_side)

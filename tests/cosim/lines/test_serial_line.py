@@ -7,10 +7,11 @@ import tty
 
 import pytest
 
-from cosim.node.lines import Address, address, to_node, to_world
-from cosim.node.serial_line import packed, unpacked
+from cosim.lines.address import Address, address
+from cosim.lines.line import to_node, to_world
+from cosim.lines.serial_line import packed, unpacked
 from gridmodel.errors import BorderError
-from tests.cosim.node.test_lines import null_modem, send_much
+from tests.cosim.lines.test_lines import null_modem, send_much
 
 
 def test_a_serial_line_drops_noise_and_a_broken_message_and_goes_on():
@@ -62,7 +63,7 @@ def test_a_serial_line_does_not_hold_endless_noise():
 
 
 def test_a_serial_line_does_not_wait_for_ever_either(monkeypatch):
-    from cosim.node import serial_line
+    from cosim.lines import serial_line
 
     monkeypatch.setattr(serial_line, "SEND_S", 0.05)
     master, slave = os.openpty()

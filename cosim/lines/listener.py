@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cosim.node.address import Address
-from cosim.node.messages import Hello, decode
-from cosim.node.stream_line import StreamLine
+from cosim.lines.address import Address
+from cosim.lines.messages import Hello, decode
+from cosim.lines.stream_line import StreamLine
 from gridmodel.errors import BorderError
 
 #: Who comes has so long to say which node it is. [s]

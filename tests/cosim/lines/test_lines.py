@@ -14,18 +14,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from cosim.node import stream_line
-from cosim.node.lines import (
-    Address,
-    DatagramLine,
-    Line,
-    Listener,
-    StreamLine,
-    address,
-    to_node,
-    to_world,
-)
-from cosim.node.messages import Hello, encode
+from cosim.lines import stream_line
+from cosim.lines.address import Address, address
+from cosim.lines.datagram_line import DatagramLine
+from cosim.lines.line import Line, to_node, to_world
+from cosim.lines.listener import Listener
+from cosim.lines.messages import Hello, encode
+from cosim.lines.stream_line import StreamLine
 from gridmodel.errors import BorderError
 
 MESSAGES = [b"", b"x", b"\xf7\x1e" * 20, bytes(range(256)) * 40]
