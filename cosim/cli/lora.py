@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -30,8 +31,8 @@ from cosim.cli.lora_trace import trace_command
 from cosim.cli.run import JsonOption
 from gridmodel.errors import Fault, InputError
 from gridmodel.settings import near
-from gridmodel.units import US_PER_S
 from gridmodel.wire.lora import SNR_FLOOR_DB, Modem
+from gridmodel.wire.regions import HOUR_US, REGIONS
 
 app = typer.Typer(
     help="LoRa radios: airtime, range and capacity; packets of a run, frames of a node.",
@@ -42,7 +43,6 @@ app.command("trace")(trace_command)
 app.command("draw")(draw_command)
 app.command("frames")(frames_command)
 
-_HOUR_US = 3600 * US_PER_S
 #: No obstacle and no ground: its range says nothing about a street.
 _NO_GROUND = "free_space"
 
@@ -80,19 +80,19 @@ def airtime_command(  # noqa: PLR0913  one option each
         f"[bold]{airtime_us / 1e3:,.3f} ms[/] on air: {payload_bytes} bytes at SF{sf}/{bw_khz:g} "
         f"kHz, {cr}, {'implicit' if implicit else 'explicit'} header, "
         f"{'no ' if no_crc else ''}checksum; symbol {modem.symbol_us / 1e3:g} ms, "
-        f"low data rate optimisation {'on' if _is_optimised(modem) else 'off'}",
+        f"low data rate optimisation {'on' if modem.optimised else 'off'}",
         soft_wrap=True,
     )
-    out.print(
-        f"at {100 * duty_pu:g} % duty: at most one each {airtime_us / duty_pu / 1e6:,.2f} s, "
-        f"{int(duty_pu * _HOUR_US) // airtime_us:,} an hour",
-        soft_wrap=True,
+    out.print(f"at {100 * duty_pu:g} % duty: {_how_often(airtime_us, duty_pu)}", soft_wrap=True)
+
+
+def _how_often(airtime_us: int, duty_pu: float) -> str:
+    budget_us = int(duty_pu * HOUR_US)
+    if airtime_us > budget_us:
+        return f"never; an hour allows {budget_us / 1e6:g} s, and less than this one packet"
+    return (
+        f"at most one each {airtime_us / duty_pu / 1e6:,.2f} s, {budget_us // airtime_us:,} an hour"
     )
-
-
-def _is_optimised(modem: Modem) -> bool:
-    """Return whether symbols are so long that they carry two bits less (SX126x, 6.1.1.4)."""
-    return modem.spreading_factor >= 7 and modem.symbol_us >= 16_380
 
 
 @app.command("link")
@@ -105,7 +105,8 @@ def link_command(  # noqa: PLR0913  one option each
         str, typer.Option("--path-loss", help="Only this preset; all of them if left out.")
     ] = "",
     distance_m: Annotated[
-        float | None, typer.Option("--distance-m", help="Also tell how strong a packet is there. [m]")
+        float | None,
+        typer.Option("--distance-m", help="Also tell how strong a packet is there; 3 or more. [m]"),
     ] = None,
     margin_db: Annotated[
         float, typer.Option("--margin-db", help="Kept for shadowing: 1.3 times its spread "
@@ -115,7 +116,8 @@ def link_command(  # noqa: PLR0913  one option each
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Tell how far a packet reaches, by every published path loss: they differ widely."""
-    from simulators.radio.path_loss import PATH_LOSS  # a second to load, with what it stands on
+    # A second to load, with what it stands on.
+    from simulators.radio.path_loss import NEAREST_M, PATH_LOSS
 
     modem, faults = modem_of(
         spreading_factor=sf, bandwidth_khz=bw_khz, tx_power_dbm=power_dbm,
@@ -124,10 +126,13 @@ def link_command(  # noqa: PLR0913  one option each
     faults += least_faults("--margin-db", margin_db, 0.0)
     faults += least_faults("--noise-figure-db", noise_figure_db, 0.0)
     if distance_m is not None:
-        faults += least_faults("--distance-m", distance_m, 0.0, above=True)
+        # As in every model: nearer, a path loss would give more power than was sent.
+        faults += least_faults("--distance-m", distance_m, NEAREST_M)
     if path_loss and path_loss not in PATH_LOSS:
         problem = f"'{path_loss}' is no path-loss preset."
         faults.append(Fault("--path-loss", "", problem, near(path_loss, PATH_LOSS)))
+    if modem is not None:
+        faults += _margin_faults(modem, noise_figure_db, margin_db)
     if faults or modem is None:
         raise InputError("link cannot be told", faults)
     found = _link(modem, noise_figure_db, margin_db, distance_m, path_loss)
@@ -135,6 +140,26 @@ def link_command(  # noqa: PLR0913  one option each
         print(json.dumps(found))  # noqa: T201  exactly one JSON object
     else:
         _show_link(found, modem)
+
+
+def _margin_faults(modem: Modem, noise_figure_db: float, margin_db: float) -> list[Fault]:
+    """Return that nothing is left of the budget, if so; NaN and the like are told elsewhere."""
+    budget_db = modem.tx_power_dbm - modem.sensitivity_dbm(noise_figure_db)
+    if not -inf < budget_db <= margin_db < inf:
+        return []
+    problem = f"{margin_db:g} was given, and the budget is {budget_db:.1f} dB."
+    return [Fault("--margin-db", "", problem, "Keep less of it.")]
+
+
+def _allowed(modem: Modem) -> dict[str, str]:
+    """Return the sub-band by region, of the regions that allow channel and power."""
+    found = {}
+    for name in REGIONS:
+        try:
+            found[name] = modem.model_copy(update={"region": name}).rule().name
+        except ValueError:
+            continue
+    return found
 
 
 def _link(
@@ -166,11 +191,18 @@ def _link(
         "noise_dbm": noise,
         "snr_floor_db": SNR_FLOOR_DB[modem.spreading_factor],
         "margin_kept_db": margin_db,
+        "allowed": _allowed(modem),
         "range_m": {name: reach for name, reach in ranges.items() if only in ("", name)},
         "range_spread": max(on_ground) / min(on_ground),
         "distance_m": distance_m,
         "at_distance": there,
     }
+
+
+def _law(allowed: dict[str, str]) -> str:
+    if not allowed:
+        return f"allowed by none of {', '.join(REGIONS)}"
+    return "allowed by " + ", ".join(f"{name} in {band} MHz" for name, band in allowed.items())
 
 
 def _show_link(found: dict[str, Any], modem: Modem) -> None:
@@ -180,6 +212,10 @@ def _show_link(found: dict[str, Any], modem: Modem) -> None:
         f"sensitivity of {found['sensitivity_dbm']:.1f} dBm (SF{modem.spreading_factor}/"
         f"{modem.bandwidth_khz:g} kHz, noise {found['noise_dbm']:.1f} dBm, "
         f"least SNR {found['snr_floor_db']:g} dB)",
+        soft_wrap=True,
+    )
+    out.print(
+        f"{modem.tx_power_dbm:g} dBm at {modem.frequency_mhz:g} MHz: {_law(found['allowed'])}",
         soft_wrap=True,
     )
     head = ["path loss", "range [m]"]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Mixes of spreading factors: all nodes the same, or each the lowest that reaches.
 _MIXES = (*(f"sf{sf}" for sf in range(7, 13)), "lowest")
 _ENDINGS = (".png", ".svg")
+#: What `UplinkConfig` has if nothing is said. [pu]
+_DUTY_PU = 0.01
 
 
 def capacity_command(  # noqa: PLR0913  one option each
@@ -92,7 +94,7 @@ def _show(found: list[Mix], period_s: float, radius_m: float) -> None:
     rows = [
         (one.name, f"{one.range_m:,.0f}",
          f"{'' if one.capacity.limited else '>= '}{one.capacity.nodes:,}",
-         f"{one.capacity.delivery_pu:.3f}", f"{3600 * one.capacity.nodes / period_s:,.0f}")
+         f"{one.capacity.delivery_pu:.3f}", _rate(one.capacity.per_hour))
         for one in found
     ]  # fmt: skip
     print_table("", ("mix", "range [m]", "nodes", "delivered [pu]", "packets an hour"), rows)
@@ -103,6 +105,22 @@ def _show(found: list[Mix], period_s: float, radius_m: float) -> None:
             f"{radius_m:g} m.",
             soft_wrap=True,
         )
+    held = [
+        one.name
+        for one in found
+        if one.capacity.per_hour < 0.999 * 3600 * one.capacity.nodes / period_s
+    ]
+    if held:
+        out.print(
+            f"{', '.join(held)}: {_DUTY_PU:.0%} duty allows less than a packet each {period_s:g} s; "
+            "nodes send as it allows.",
+            soft_wrap=True,
+        )
+
+
+def _rate(per_hour: float) -> str:
+    """Return packets an hour; where they are few, not as 0."""
+    return f"{per_hour:,.0f}" if per_hour >= 10.0 else f"{per_hour:.3g}"
 
 
 def _faults(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -79,8 +80,10 @@ def payload_faults(payload_bytes: int) -> list[Fault]:
 
 
 def least_faults(option: str, value: float, least: float, *, above: bool = False) -> list[Fault]:
-    """Return what is wrong with a value that has a least one; it must be above that if asked."""
-    if value > least or (value == least and not above):
+    """Return what is wrong with a finite value that has a least one, or must be above it."""
+    if least < value < inf or (value == least and not above):
         return []
+    if value == inf:
+        return [Fault(option, "", "inf was given.", "Allowed is a finite number.")]
     word = "greater than" if above else "at least"
     return [Fault(option, "", f"{value:g} was given.", f"Allowed is {word} {least:g}.")]

@@ -44,6 +44,7 @@ class Mix:
             "range_m": self.range_m,
             "nodes": self.capacity.nodes,
             "delivery_pu": self.capacity.delivery_pu,
+            "packets_per_h": self.capacity.per_hour,
             "limited": self.capacity.limited,
             "curve": [{"nodes": nodes, "delivery_pu": pu} for nodes, pu in self.curve],
         }
@@ -95,9 +96,8 @@ def _curve(
     config: UplinkConfig, window_s: float, most_nodes: int, seed: int
 ) -> tuple[tuple[int, float], ...]:
     found: list[tuple[int, float]] = []
-    for decade in range(1, len(str(most_nodes))):
-        for step in (1, 2, 5):
-            nodes = step * 10**decade
-            if nodes <= most_nodes and (not found or found[-1][1] > _LITTLE_PU):
-                found.append((nodes, study(config, nodes, window_s, seed).delivery_pu))
+    counts = [step * 10**decade for decade in range(1, len(str(most_nodes))) for step in (1, 2, 5)]
+    for nodes in [n for n in counts if n <= most_nodes] or [1, most_nodes]:
+        if not found or found[-1][1] > _LITTLE_PU:
+            found.append((nodes, study(config, nodes, window_s, seed).delivery_pu))
     return tuple(found)

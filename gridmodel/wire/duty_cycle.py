@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gridmodel.wire.lora import Modem
 from gridmodel.wire.regions import HOUR_US as HOUR_US
@@ -30,15 +31,33 @@ def sub_band(frequency_mhz: float, bandwidth_khz: float, region: str = "EU868") 
     return REGIONS[region].rule(frequency_mhz, bandwidth_khz)
 
 
+class _Channel(NamedTuple):
+    """A channel with a dwell time."""
+
+    region: str
+    band: str
+    frequency_mhz: float
+    bandwidth_khz: float
+
+    def overlaps(self, other: _Channel) -> bool:
+        """Return whether two channels of one sub-band share spectrum."""
+        apart_khz = abs(self.frequency_mhz - other.frequency_mhz) * 1e3
+        width_khz = (self.bandwidth_khz + other.bandwidth_khz) / 2
+        # Hertz are what channels are told in: a rounded sum must not make neighbours overlap.
+        return self[:2] == other[:2] and round(width_khz - apart_khz, 3) > 0.0
+
+
 class AirtimeAccount:
     """What one radio sent, by all limits of its region.
 
     A packet starts when every ledger it counts in has room: its sub-band's for the duty
-    cycle, and its channel's where there is a dwell time.
+    cycle, and where there is a dwell time its channel's and that of each channel sent on
+    before that it overlaps.
     """
 
     def __init__(self) -> None:
-        self._ledgers: dict[tuple[str, str, float], DutyLedger] = {}
+        self._sub_bands: dict[tuple[str, str], DutyLedger] = {}
+        self._channels: dict[_Channel, DutyLedger] = {}
 
     def earliest_us(self, now_us: int, modem: Modem, airtime_us: int) -> int:
         """Return the first instant from which a packet may start; ``now_us`` if now. [us]
@@ -73,22 +92,14 @@ class AirtimeAccount:
     def _of(self, band: SubBand, modem: Modem) -> list[DutyLedger]:
         found = []
         if band.duty_pu < 1.0:
-            key = (modem.region, band.name, 0.0)
-            found.append(self._ledgers.setdefault(key, DutyLedger(band.duty_pu)))
+            key = (modem.region, band.name)
+            found.append(self._sub_bands.setdefault(key, DutyLedger(band.duty_pu)))
         if band.dwell_window_us:
-            key = self._channel(modem, band)
+            own = _Channel(modem.region, band.name, modem.frequency_mhz, modem.bandwidth_khz)
             dwell = DutyLedger(band.dwell_us / band.dwell_window_us, band.dwell_window_us)
-            found.append(self._ledgers.setdefault(key, dwell))
+            self._channels.setdefault(own, dwell)
+            found += [one for key, one in self._channels.items() if own.overlaps(key)]
         return found
-
-    def _channel(self, modem: Modem, band: SubBand) -> tuple[str, str, float]:
-        """Return the key of a channel: one that overlaps a channel sent on before is that one."""
-        f_mhz = modem.frequency_mhz
-        for key in self._ledgers:
-            overlap = abs(key[2] - f_mhz) * 1e3 < modem.bandwidth_khz
-            if key[:2] == (modem.region, band.name) and key[2] > 0.0 and overlap:
-                return key
-        return modem.region, band.name, f_mhz
 
 
 @dataclass(slots=True)

@@ -32,6 +32,9 @@ BANDWIDTHS_KHZ = (62.5, 125.0, 250.0, 500.0)
 #: sheet, table 6-1. [dB]
 SNR_FLOOR_DB = {5: -2.5, 6: -5.0, 7: -7.5, 8: -10.0, 9: -12.5, 10: -15.0, 11: -17.5, 12: -20.0}
 
+#: Bytes of the longest payload.
+LONGEST_BYTES = 255
+
 #: Symbols at least this long need low data rate optimisation. [us]
 _LDRO_SYMBOL_US = 16_380
 #: Thermal noise density at 290 K. [dBm/Hz]
@@ -129,6 +132,11 @@ class Modem(Settings):
         )
 
     @property
+    def optimised(self) -> bool:
+        """Whether low data rate optimisation is on: symbols carry two bits less."""
+        return _is_optimised(self.spreading_factor, self.symbol_us)
+
+    @property
     def symbol_us(self) -> float:
         """Length of one symbol. [us]"""
         return float(2**self.spreading_factor / self.bandwidth_khz * 1e3)
@@ -184,14 +192,17 @@ def airtime_us(
     >>> airtime_us(20), airtime_us(20, spreading_factor=12)
     (56576, 1318912)
     """
-    if not 0 <= payload_bytes <= 255:
+    if not 0 <= payload_bytes <= LONGEST_BYTES:
         raise ValueError(f"a LoRa payload has 0 to 255 bytes, not {payload_bytes}")
     sf = spreading_factor
     symbol_us = float(2**sf / bandwidth_khz * 1e3)
     short = sf < 7  # SF5 and SF6 have their own sync length and no low data rate form
-    optimised = not short and symbol_us >= _LDRO_SYMBOL_US
     bits = 8 * payload_bytes + 16 * crc - 4 * sf + 20 * explicit_header + (0 if short else 8)
-    per_block = 4 * (sf - 2 * optimised)
+    per_block = 4 * (sf - 2 * _is_optimised(sf, symbol_us))
     blocks = -(-max(bits, 0) // per_block)
     symbols = preamble_symbols + (6.25 if short else 4.25) + 8 + blocks * coding_rate
     return round(symbols * symbol_us)
+
+
+def _is_optimised(spreading_factor: int, symbol_us: float) -> bool:
+    return spreading_factor >= 7 and symbol_us >= _LDRO_SYMBOL_US

@@ -103,7 +103,7 @@ class Lora(Federate):
         self._looks: list[tuple[int, int, int]] = []  # radio, begin and end [us]
         self._meter = None
         if config.energy is not None:
-            self._meter = EnergyMeter(config.energy, len(self._roster.labels))
+            self._meter = EnergyMeter(config.energy, self._roster.idle)
         self._tally = _Tally()
         self._window = _Tally()
         self._report_us = round(config.report_s * 1e6)
@@ -140,6 +140,13 @@ class Lora(Federate):
         for name, fleet in self._config.fleets.items():
             modem = fleet.listen
             low, high = self._roster.rows[name]
+            if low == high:
+                continue
+            if self._roster.asleep[low]:
+                found.append(
+                    f"{name} hears nothing: its radios idle in {self._roster.idle[low]}. Let them "
+                    f"receive by fleets.{name}.idle if they are to hear."
+                )
             loss_db, budget_db = self._roster.loss_db, self._roster.budget_db(modem)
             others = [k for k in range(len(loss_db)) if not low <= k < high]
             out = sum(bool(loss_db[sender, low:high].min() > budget_db) for sender in others)
@@ -285,6 +292,8 @@ class Lora(Federate):
             )
             if self._looks:
                 self._deafen(self._air.rows, row, listeners, outcome)
+            closed = self._roster.asleep[listeners] & (outcome != WEAK)
+            outcome[closed] = np.maximum(outcome[closed], DEAF)
             for code, count in enumerate(np.bincount(outcome, minlength=len(OUTCOMES)).tolist()):
                 counts[code] += count
             self._send_on(self._now_us, wish, listeners, rssi, snr, outcome, outputs)
@@ -344,6 +353,8 @@ class Lora(Federate):
 
     def _receives(self, radio: int, free_us: int) -> bool:
         """Return whether a radio that has been free since an instant receives a packet."""
+        if self._roster.asleep[radio]:
+            return False
         modem = self._roster.listen[radio]
         noticed_us = self._now_us - round(_NOTICED_SYMBOLS * modem.symbol_us)
         return noticed_us >= free_us and self._finds(radio, modem, noticed_us)

@@ -7,7 +7,7 @@ microcontroller, energy of switching between states, the battery's own losses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -64,7 +64,9 @@ class EnergyConfig(Settings):
     supply_v: Annotated[float, Gt(0.0)] = Field(3.3, description="voltage of the supply")
     boosted: bool = Field(False, description="receivers run at boosted gain")
     idle: Literal["receive", "standby", "sleep"] = Field(
-        "receive", description="what radios do when they neither send nor listen before talk"
+        "receive",
+        description="what radios do when they neither send nor listen before talk; "
+        "in standby and asleep they hear nothing",
     )
     battery_kwh: Annotated[float, Gt(0.0)] | None = Field(
         None, description="usable energy of a node's battery; gives its life"
@@ -100,16 +102,21 @@ class EnergyConfig(Settings):
     @property
     def idle_ma(self) -> float:
         """Current the rest of the time. [mA]"""
-        return {"receive": self.receiving_ma, "standby": STANDBY_MA, "sleep": SLEEP_MA}[self.idle]
+        return self.current_ma(self.idle)
+
+    def current_ma(self, idle: str) -> float:
+        """Return the current while a radio does one of what `idle` may be. [mA]"""
+        return {"receive": self.receiving_ma, "standby": STANDBY_MA, "sleep": SLEEP_MA}[idle]
 
 
 class EnergyMeter:
-    """What each of n radios has used."""
+    """What each of some radios has used; ``idle`` says what each does between packets."""
 
-    def __init__(self, config: EnergyConfig, n: int) -> None:
+    def __init__(self, config: EnergyConfig, idle: Sequence[str]) -> None:
         self._config = config
-        self._active_us = np.zeros(n)  # sending or listening before talk
-        self._active_ma_us = np.zeros(n)
+        self._idle_ma = np.array([config.current_ma(one) for one in idle])
+        self._active_us = np.zeros(len(idle))  # sending or listening before talk
+        self._active_ma_us = np.zeros(len(idle))
 
     def send(self, radio: int, power_dbm: float, airtime_us: int) -> None:
         """Book a packet."""
@@ -125,7 +132,7 @@ class EnergyMeter:
         A packet counts from its start, whole.
         """
         idle_us = np.maximum(t_us - self._active_us, 0.0)
-        ma_us = self._active_ma_us + self._config.idle_ma * idle_us
+        ma_us = self._active_ma_us + self._idle_ma * idle_us
         return np.asarray(ma_us * self._config.supply_v / _US_PER_H / 1e6)
 
     def life_days(self, t_us: int) -> Array:

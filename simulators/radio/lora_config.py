@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from pydantic import Field
 
 from gridmodel.settings import Settings
@@ -23,6 +23,11 @@ class RadiosConfig(Settings):
 
     at: tuple[str, ...] | None = Field(None, description="customers; all of them if left out")
     listen: Modem = Field(Modem(), description="what its receivers are tuned to")
+    idle: Literal["receive", "standby", "sleep"] | None = Field(
+        None,
+        description="as energy.idle, which it replaces; only 'receive' hears anything",
+        exclude_if=lambda value: value is None,  # runs from before it was there stay what they are
+    )
     every_cell: bool = Field(
         False, description="a radio for every cell at each place, as coordinators have"
     )
@@ -73,4 +78,4 @@ class LoraConfig(Settings):
     energy: EnergyConfig | None = Field(
         None, description="what the radios run on; not counted if left out"
     )
-    report_s: Annotated[float, Gt(0.0)] = Field(60.0, description="step of the channel's figures")
+    report_s: Annotated[float, Ge(0.001)] = Field(60.0, description="step of the channel's figures")

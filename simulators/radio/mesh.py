@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -23,7 +23,7 @@ from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.settings import Settings
 from gridmodel.units import US_PER_S
 from gridmodel.wire.cells import CellPlan
-from gridmodel.wire.lora import Modem
+from gridmodel.wire.lora import LONGEST_BYTES, Modem
 from simulators.radio.event_heap import NEVER
 from simulators.radio.flood import run
 from simulators.radio.flood_state import (
@@ -53,8 +53,6 @@ Ints = NDArray[np.int64]
 LONG_FAST = Modem(
     spreading_factor=11, bandwidth_khz=250.0, preamble_symbols=16, frequency_mhz=869.525
 )
-#: Bytes of the longest LoRa packet.
-_LONGEST = 255
 _NO_STARTS: Ints = np.zeros((0, 6), dtype=np.int64)
 
 
@@ -93,7 +91,7 @@ class MeshAirConfig(MeshConfig):
 
     cells: CellPlan = Field(CellPlan(), description="how customers share addresses")
     fleets: Mapping[str, MeshRadios] = Field(description="radios, by name of their federate")
-    report_s: Annotated[float, Gt(0.0)] = Field(60.0, description="step of the mesh's figures")
+    report_s: Annotated[float, Ge(0.001)] = Field(60.0, description="step of the mesh's figures")
 
 
 @dataclass(frozen=True)
@@ -155,9 +153,11 @@ def study(
     Raises
     ------
     ScenarioError
-        If the path loss is unknown, or the channel lies in no sub-band.
+        If there is no place, the path loss is unknown, or the channel lies in no sub-band.
     """
     faults = _faults("mesh study", config, payload_bytes)
+    if not len(places_m):
+        faults.append(Fault("mesh study", "places_m", "has no place.", "Give one a node."))
     if faults:
         raise ScenarioError("mesh cannot be studied", faults)
     rng = np.random.default_rng(seed)
@@ -295,7 +295,7 @@ class MeshAir(Federate):
         """Return a frame as a row for the kernel; None if it does not fit."""
         frame = message.data["frame"]
         length = len(frame) + self._config.header_bytes
-        if length > _LONGEST or self._ether.airtime_us[length] > self._packet_us:
+        if length > LONGEST_BYTES or self._ether.airtime_us[length] > self._packet_us:
             self._too_long += 1
             return None
         row = self._placement.rows[message.data["fleet"]].start + message.data["node"]
@@ -338,10 +338,12 @@ def _faults(where: str, config: MeshConfig, payload_bytes: int) -> list[Fault]:
     """Return what is wrong with the air, and with messages of a size."""
     faults = config.faults(where)
     length = payload_bytes + config.header_bytes
-    if length > _LONGEST:
-        problem = f"{payload_bytes} bytes and a header of {config.header_bytes} exceed {_LONGEST}."
+    fits = length <= LONGEST_BYTES
+    if not fits:
+        problem = (
+            f"{payload_bytes} bytes and a header of {config.header_bytes} exceed {LONGEST_BYTES}."
+        )
         faults.append(Fault(where, "header_bytes", problem, "Shorten the payload."))
-        return faults
     try:
         rule = config.modem.rule()
     except ValueError as error:
@@ -351,7 +353,7 @@ def _faults(where: str, config: MeshConfig, payload_bytes: int) -> list[Fault]:
         faults.append(
             Fault(where, "modem", problem, "which a mesh does not count; use model lora.")
         )
-    if config.modem.airtime_us(length) > rule.packet_us:
+    if fits and config.modem.airtime_us(length) > rule.packet_us:
         problem = f"{length} bytes take longer than the {rule.packet_us / 1e3:g} ms allowed."
         faults.append(Fault(where, "modem", problem, "Lower the spreading factor."))
     return faults

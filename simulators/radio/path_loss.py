@@ -19,8 +19,8 @@ from gridmodel.settings import Settings
 Loss = Callable[[float, float], float]  # (distance in m, frequency in MHz) -> dB
 
 _LIGHT_M_PER_S = 299_792_458.0
-#: Nearer than this the 3GPP model is not asked. [m]
-_LEAST_M = 1e-3
+#: Two radios are never nearer to each other than this: no model holds there. [m]
+NEAREST_M = 3.0
 
 
 class LogDistance(Settings):
@@ -62,7 +62,7 @@ def _suburban_3gpp(masts: Masts) -> Loss:
 
     def loss(d_m: float, f_mhz: float) -> float:
         return (
-            slope * log10(max(d_m, _LEAST_M) / 1000.0)
+            slope * log10(d_m / 1000.0)
             + 45.5
             + (35.46 - 1.1 * masts.node_m) * log10(f_mhz)
             - base_db

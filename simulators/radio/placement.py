@@ -76,11 +76,16 @@ class Placement:
 def faults_of_placement(
     where: str, fleets: Mapping[str, Radios], network: Neighbourhood
 ) -> list[Fault]:
-    """Return the places of fleets that are no customers."""
-    return [
+    """Return the places of fleets that are no customers, and that there is no radio at all."""
+    faults = [
         Fault(where, f"fleets.{name}.at", f"there is no customer '{house}'.",
               near(house, network.consumer))
         for name, fleet in fleets.items()
         for house in fleet.at or ()
         if house not in network.consumer
     ]  # fmt: skip
+    if not any(
+        network.consumer_names if fleet.at is None else fleet.at for fleet in fleets.values()
+    ):
+        faults.append(Fault(where, "fleets", "no fleet has a radio.", "Name one, and customers."))
+    return faults

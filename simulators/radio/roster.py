@@ -15,14 +15,12 @@ from gridmodel.settings import near
 from gridmodel.wire.lora import Modem
 from simulators.radio.isolation import MATRICES, SF_MIN
 from simulators.radio.lora_config import LoraConfig
-from simulators.radio.path_loss import MODELS, Loss, loss_of, range_m
+from simulators.radio.path_loss import MODELS, NEAREST_M, Loss, loss_of, range_m
+from simulators.radio.placement import faults_of_placement
 from simulators.radio.sensitivity import SENSITIVITIES, floor_db, sensitivity_dbm
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-#: Two radios at one place are this far apart. [m]
-_SAME_HOUSE_M = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,12 @@ class Roster:
             self.rows[name] = (len(places), len(places) + len(found))
             places += [seat.customer for seat in found]
             self.listen += [config.cells.tuned(fleet.listen, seat.cell) for seat in found]
+        self.idle = tuple(
+            config.fleets[name].idle or (config.energy.idle if config.energy else "receive")
+            for name, (low, high) in self.rows.items()
+            for _ in range(low, high)
+        )
+        self.asleep = np.array([idle != "receive" for idle in self.idle], dtype=np.bool_)
         self.fleet_of = [name for name, (low, high) in self.rows.items() for _ in range(low, high)]
         self.labels = tuple(f"{name}.{self.seat(row)}" for row, name in enumerate(self.fleet_of))
         self.loss_db = self._losses(network, places, rng)
@@ -90,11 +94,13 @@ class Roster:
             config = self._config
             rows = [k for k, own in enumerate(self.listen) if _same_channel(own, modem)]
             spare = max(modem.preamble_symbols - config.sync_symbols_count, 0)
+            # What no radio is tuned to only disturbs: a table need not have its floor.
+            table = config.sensitivity if rows else "snr_floor"
             self._tunings[modem] = Tuning(
                 modem,
                 modem.noise_dbm(config.noise_figure_db),
-                floor_db(config.sensitivity, modem, config.noise_figure_db),
-                sensitivity_dbm(config.sensitivity, modem, config.noise_figure_db),
+                floor_db(table, modem, config.noise_figure_db),
+                sensitivity_dbm(table, modem, config.noise_figure_db),
                 round(spare * modem.symbol_us),
                 np.array(rows, dtype=np.int64),
             )
@@ -140,7 +146,7 @@ class Roster:
         drawn = iter((self._config.shadowing_db * rng.standard_normal(n * (n - 1) // 2)).tolist())
         for a, (east, north) in enumerate(at_m):
             row = [
-                self.loss(max(hypot(east - e, north - n), _SAME_HOUSE_M), f_mhz) + next(drawn)
+                self.loss(max(hypot(east - e, north - n), NEAREST_M), f_mhz) + next(drawn)
                 for e, n in at_m[:a]
             ]
             loss_db[a, :a] = loss_db[:a, a] = row
@@ -163,6 +169,7 @@ def faults(name: str, config: LoraConfig, network: Neighbourhood) -> list[Fault]
             loss_of(config.path_loss, config.log_distance, config.masts)
         except ValueError as error:
             found.append(Fault(name, "path_loss", str(error)))
+    found += faults_of_placement(name, config.fleets, network)
     for fleet in config.fleets:
         found += _faults_of_fleet(name, fleet, config, network)
     return found
@@ -173,10 +180,6 @@ def _faults_of_fleet(
 ) -> list[Fault]:
     fleet, key = config.fleets[fleet_name], f"fleets.{fleet_name}"
     found = []
-    for house in fleet.at or ():
-        if house not in network.consumer:
-            problem = f"there is no customer '{house}'."
-            found.append(Fault(name, f"{key}.at", problem, near(house, network.consumer)))
     for cell in range(-(-len(network.consumers) // config.cells.size)):
         modem = config.cells.tuned(fleet.listen, cell)
         try:

@@ -18,19 +18,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from gridmodel.errors import FrameError, ScenarioError
+from gridmodel.errors import ScenarioError
 from gridmodel.federate import BuildContext, Federate, Inputs, Kpi, Message, Messages, Signal, Step
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.units import US_PER_S
 from gridmodel.wire.duty_cycle import AirtimeAccount
 from gridmodel.wire.frames import EVERYONE
 from gridmodel.wire.lora import Modem
-from gridmodel.wire.seal import peek
 from simulators.radio.adr import HISTORY, SF_MOST, Rate, adapted, after_silence
 from simulators.radio.collisions import CAUSES, DELIVERED
 from simulators.radio.isolation import thresholds_db
 from simulators.radio.placement import Placement, faults_of_placement
-from simulators.radio.star_air import Ears, Flight, StarAir, earliest_us
+from simulators.radio.star_air import Ears, Flight, StarAir, addressee, earliest_us
 from simulators.radio.star_config import StarConfig as StarConfig
 from simulators.radio.star_config import StarRadios as StarRadios
 from simulators.radio.star_device import Device
@@ -115,8 +114,8 @@ class Star(Federate):
         """Return devices that reach no gateway even at their slowest."""
         modem = self._config.modem.model_copy(update={"spreading_factor": SF_MOST})
         budget_db = modem.tx_power_dbm - modem.sensitivity_dbm(self._config.noise_figure_db)
-        sites = list(self._accounts)
-        out = sum(self._ears.loss_db[row, sites].min() > budget_db for row in self._devices)
+        loss_db = self._ears.loss_db[:, list(self._accounts)]
+        out = sum(loss_db[row].min() > budget_db for row in self._devices)
         if not out:
             return ()
         return (
@@ -140,7 +139,7 @@ class Star(Federate):
         return outputs, min([self._next_report_us, *(event[0] for event in self._events[:1])])
 
     def state(self) -> Mapping[str, Any]:
-        """Return what waits, each device's rate, what comes next, and all counts, for people."""
+        """Return what waits, each device's rate, what comes next, and all counts."""
         return {
             "waiting": [len(device.waiting) for device in self._devices.values()],
             "for_devices": [len(device.down) for device in self._devices.values()],
@@ -154,9 +153,10 @@ class Star(Federate):
 
     def kpis(self) -> tuple[Kpi, ...]:
         """Return figures of uplinks, downlinks, rates and duty."""
-        reach_m = self._config.range_m(self._config.modem)
-        about = f"range of path loss {self._config.path_loss}, with what devices start with"
-        return (Kpi("range_m", reach_m, about), *self._figures.kpis(self._devices.values()))
+        config = self._config
+        about = f"range of path loss {config.path_loss}, with what devices start with"
+        reach = Kpi("range_m", config.range_m(config.modem), about)
+        return (reach, *self._figures.kpis(self._devices.values()))
 
     # frames from nodes
 
@@ -176,9 +176,9 @@ class Star(Federate):
 
     def _take_down(self, t_us: int, row: int, frame: bytes, outputs: dict[str, Any]) -> None:
         """Take a frame for devices: at once to class C, to class A when they have sent."""
-        try:
-            to = peek(frame)[1]
-        except FrameError:
+        to = addressee(frame)
+        # One that is too long would block all that come after it.
+        if to is None or len(frame) > self._config.room_bytes:
             self._figures.counts["refused"] += 1
             return
         cell = self._placement.seats[row].cell

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.errors import FrameError
 from gridmodel.wire.duty_cycle import AirtimeAccount
 from gridmodel.wire.lora import Modem
+from gridmodel.wire.seal import peek
 from simulators.radio.collisions import COLLIDED, DEAF, DELIVERED, NO_DEMODULATOR, WEAK
 from simulators.radio.isolation import SF_MIN
 
@@ -111,4 +113,12 @@ def earliest_us(account: AirtimeAccount, t_us: int, modem: Modem, size: int) -> 
     try:
         return account.earliest_us(t_us, modem, modem.airtime_us(size))
     except ValueError:
+        return None
+
+
+def addressee(frame: bytes) -> int | None:
+    """Return whom a frame is for; None if it is none of ours."""
+    try:
+        return peek(frame)[1]
+    except FrameError:
         return None

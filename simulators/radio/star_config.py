@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from pydantic import Field
 
 from gridmodel.errors import Fault
 from gridmodel.settings import Settings, near
 from gridmodel.wire.cells import CellPlan
-from gridmodel.wire.lora import Modem
+from gridmodel.wire.lora import LONGEST_BYTES, Modem
 from simulators.radio.adr import Rate
 from simulators.radio.isolation import MATRICES
 from simulators.radio.terrain import Terrain
@@ -67,7 +67,12 @@ class StarConfig(Terrain):
     capture_db: Annotated[float, Ge(0.0)] | None = Field(
         None, description="among packets of one spreading factor; the matrix's own if left out"
     )
-    report_s: Annotated[float, Gt(0.0)] = Field(60.0, description="step of the star's figures")
+    report_s: Annotated[float, Ge(0.001)] = Field(60.0, description="step of the star's figures")
+
+    @property
+    def room_bytes(self) -> int:
+        """Greatest frame that fits a downlink together with a command. [B]"""
+        return LONGEST_BYTES - self.header_bytes - self.command_bytes
 
     def tuned(self, rate: Rate, frequency_mhz: float) -> Modem:
         """Return a device's modem at a rate on a channel."""
@@ -85,6 +90,9 @@ class StarConfig(Terrain):
         if self.gateways not in self.fleets:
             problem = f"'{self.gateways}' is none of its fleets."
             faults.append(Fault(where, "gateways", problem, near(self.gateways, self.fleets)))
+        elif self.fleets[self.gateways].at == ():
+            problem = f"'{self.gateways}' has no radio."
+            faults.append(Fault(where, "gateways", problem, "Name customers by 'at'."))
         if self.isolation not in MATRICES:
             problem = f"'{self.isolation}' is no isolation table."
             faults.append(Fault(where, "isolation", problem, near(self.isolation, MATRICES)))

@@ -12,11 +12,17 @@ from pydantic import Field
 from gridmodel.errors import Fault
 from gridmodel.settings import Settings, near
 from gridmodel.wire.lora import Modem
-from simulators.radio.path_loss import MODELS, LogDistance, Loss, Masts, loss_of, range_m
+from simulators.radio.path_loss import (
+    MODELS,
+    NEAREST_M,
+    LogDistance,
+    Loss,
+    Masts,
+    loss_of,
+    range_m,
+)
 
 Array = NDArray[np.float64]
-#: Two radios are never nearer to each other than this. [m]
-NEAREST_M = 3.0
 
 
 class Terrain(Settings):

@@ -11,6 +11,7 @@ interferers (powers are compared pair by pair, as LoRaSim does).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Literal
 
 import numpy as np
@@ -22,15 +23,17 @@ from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import near
 from gridmodel.units import US_PER_S
 from gridmodel.wire.lora import Modem
+from gridmodel.wire.regions import HOUR_US
 from simulators.radio.arrivals import periodic_us, poisson_us, spacing_us
 from simulators.radio.collisions import CAUSES, DELIVERED, Busy, Packets, judge
 from simulators.radio.energy import EnergyConfig
-from simulators.radio.isolation import MATRICES, SF_MIN, thresholds_db
-from simulators.radio.terrain import NEAREST_M, Terrain
+from simulators.radio.isolation import MATRICES, SF_MAX, SF_MIN, thresholds_db
+from simulators.radio.path_loss import NEAREST_M
+from simulators.radio.terrain import Terrain
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
-_SF = range(SF_MIN, 13)
+_SF = range(SF_MIN, SF_MAX + 1)
 #: Places of nodes that the mean at a count is taken over, at least.
 _LEAST_PLACES = 300
 
@@ -90,6 +93,9 @@ class Uplink:
         Shape (nodes,): to the nearest gateway. [m]
     airtime_us : ndarray of int
         Shape (nodes,): on air in the window. [us]
+    per_hour : ndarray
+        Shape (nodes,): packets expected an hour: the period's, or what the duty cycle allows
+        if that is less.
     window_s : float
         Length of the window. [s]
     """
@@ -100,6 +106,7 @@ class Uplink:
     spreading_factor: Counts
     distance_m: Array
     airtime_us: Counts
+    per_hour: Array
     window_s: float
 
     @property
@@ -162,9 +169,10 @@ def study(config: UplinkConfig, nodes: int, window_s: float, seed: int = 1) -> U
     Raises
     ------
     ScenarioError
-        If a name is unknown, or one packet takes more than an hour's duty.
+        If a name is unknown, one packet takes more than an hour's duty, there is no node, or
+        the window is empty.
     """
-    _check(config)
+    _check(config, nodes, window_s)
     rng = np.random.default_rng(seed)
     radius = config.radius_m * np.sqrt(rng.uniform(size=nodes))
     angle = rng.uniform(0.0, 2.0 * np.pi, nodes)
@@ -183,7 +191,7 @@ def study_at(
     ScenarioError
         As `study`.
     """
-    _check(config)
+    _check(config, len(places_m), window_s)
     gateways = np.array(config.gateways_m)
     distance = np.linalg.norm(places_m[:, None] - gateways[None], axis=2)
     distance = np.maximum(distance, NEAREST_M)
@@ -193,7 +201,8 @@ def study_at(
     airtimes = np.array([modem.airtime_us(config.payload_bytes) for modem in modems])
     rows = _spreading(config, level_dbm, floor_dbm)
     window_us = round(window_s * US_PER_S)
-    packets, node = _drawn(config, rng, rows, airtimes, window_us)
+    gap_us = _gaps(config, rows, airtimes)
+    packets, node = _drawn(config, rng, rows, airtimes, gap_us, window_us)
     levels = level_dbm[node]
     if config.rayleigh:
         levels += 10.0 * np.log10(rng.standard_exponential(levels.shape))
@@ -211,6 +220,7 @@ def study_at(
         spreading_factor=rows + SF_MIN,
         distance_m=distance.min(axis=1),
         airtime_us=sent * airtimes[rows],
+        per_hour=HOUR_US / np.maximum(gap_us, config.period_s * US_PER_S),
         window_s=window_s,
     )
 
@@ -225,6 +235,8 @@ class Capacity:
         The most at which delivery is at least the target; 0 if a single node fails.
     delivery_pu : float
         Mean delivery there, or of a single node if even that one fails. [pu]
+    per_hour : float
+        Packets of all these nodes an hour, as the duty cycle allows; 0 if there are none.
     limited : bool
         False if the target still held at the most nodes that were tried.
     tried : tuple
@@ -233,6 +245,7 @@ class Capacity:
 
     nodes: int
     delivery_pu: float
+    per_hour: float
     limited: bool
     tried: tuple[tuple[int, float], ...]
 
@@ -272,11 +285,13 @@ def capacity(
         As `study`.
     """
     tried: dict[int, float] = {}
+    per_hour = {0: 0.0}
 
     def holds(nodes: int) -> bool:
         trials = max(seeds, -(-_LEAST_PLACES // nodes))
-        found = [study(config, nodes, window_s, seed + k).causes.sum(axis=0) for k in range(trials)]
-        total = np.sum(found, axis=0)
+        found = [study(config, nodes, window_s, seed + k) for k in range(trials)]
+        total = np.sum([one.causes.sum(axis=0) for one in found], axis=0)
+        per_hour[nodes] = float(np.mean([one.per_hour.sum() for one in found]))
         tried[nodes] = float(total[DELIVERED] / max(int(total.sum()), 1))
         return tried[nodes] >= target_pu
 
@@ -290,21 +305,31 @@ def capacity(
     while limited and high - low > max(low // 100, 1):
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
-    return Capacity(low, tried[low or 1], limited, tuple(sorted(tried.items())))
+    return Capacity(low, tried[low or 1], per_hour[low], limited, tuple(sorted(tried.items())))
 
 
-def _check(config: UplinkConfig) -> None:
-    """Refuse unknown names, and packets longer than an hour's duty."""
+def _check(config: UplinkConfig, nodes: int, window_s: float) -> None:
+    """Refuse unknown names, packets longer than an hour's duty, and studies of nothing."""
     faults = config.faults("uplink study")
+    if nodes < 1:
+        faults.append(Fault("uplink study", "nodes", f"{nodes} were given.", "Give 1 or more."))
+    if not 0.0 < window_s < inf:
+        problem = f"{window_s:g} was given."
+        faults.append(Fault("uplink study", "window_s", problem, "Allowed is above 0, and finite."))
     if config.isolation not in MATRICES:
         problem = f"'{config.isolation}' is no isolation table."
         faults.append(Fault("uplink study", "isolation", problem, near(config.isolation, MATRICES)))
     try:
-        spacing_us(config.modem.airtime_us(config.payload_bytes), config.duty_pu)
+        spacing_us(_slowest(config).airtime_us(config.payload_bytes), config.duty_pu)
     except ValueError as error:
         faults.append(Fault("uplink study", "duty_pu", f"{error}."))
     if faults:
         raise ScenarioError("uplink study cannot be run", faults)
+
+
+def _slowest(config: UplinkConfig) -> Modem:
+    """Return the modem at the highest spreading factor a node may take."""
+    return _tuned(config, SF_MAX) if config.spreading_factor == "lowest" else config.modem
 
 
 def _tuned(config: UplinkConfig, sf: int) -> Modem:
@@ -330,20 +355,28 @@ def _levels(config: UplinkConfig, distance_m: Array, rng: np.random.Generator) -
     return np.asarray(config.modem.tx_power_dbm - loss_db - shadow_db, dtype=np.float64)
 
 
-def _drawn(
-    config: UplinkConfig, rng: np.random.Generator, rows: Counts, airtimes: Counts, window_us: int
-) -> tuple[Packets, Counts]:
-    """Return all packets, and the node of each."""
-    period_us = config.period_s * US_PER_S
+def _gaps(config: UplinkConfig, rows: Counts, airtimes: Counts) -> Counts:
+    """Return the least time from start to start of each node. [us]"""
     gap_us = np.zeros(len(_SF), dtype=np.int64)
     for k in np.unique(rows).tolist():
         gap_us[k] = spacing_us(int(airtimes[k]), config.duty_pu)
+    return np.asarray(gap_us[rows])
+
+
+def _drawn(
+    config: UplinkConfig,
+    rng: np.random.Generator,
+    rows: Counts,
+    airtimes: Counts,
+    gap_us: Counts,
+    window_us: int,
+) -> tuple[Packets, Counts]:
+    """Return all packets, and the node of each."""
+    period_us = config.period_s * US_PER_S
     if config.process == "poisson":
-        start_us, node = poisson_us(rng, len(rows), period_us, window_us, gap_us[rows])
+        start_us, node = poisson_us(rng, len(rows), period_us, window_us, gap_us)
     else:
-        start_us, node = periodic_us(
-            rng, len(rows), period_us, window_us, gap_us[rows], config.jitter_pu
-        )
+        start_us, node = periodic_us(rng, len(rows), period_us, window_us, gap_us, config.jitter_pu)
     symbols = max(config.modem.preamble_symbols - config.sync_symbols, 0)
     free_us = np.array([round(symbols * _tuned(config, sf).symbol_us) for sf in _SF])
     channel = rng.integers(config.channels, size=len(node))

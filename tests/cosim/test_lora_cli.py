@@ -80,6 +80,11 @@ def test_all_faults_of_airtime_are_told_at_once_with_exit_code_2():
         assert f"{option}:" in told
 
 
+def test_a_packet_longer_than_an_hour_s_share_may_never_be_sent():
+    words = "airtime --payload-bytes 255 --sf 12 --bw-khz 62.5 --duty-pu 0.001"
+    assert "never; an hour allows 3.6 s" in flat(lora(*words.split()).stdout)
+
+
 # --- link
 
 
@@ -131,6 +136,40 @@ def test_all_faults_of_a_link_are_told_at_once():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--distance-m inf",
+        "--distance-m nan",
+        "--distance-m 2.9",  # nearer, a path loss would give more power than was sent
+        "--margin-db inf",
+        "--noise-figure-db inf",
+        "--margin-db 139",  # of a budget of 138.5 dB
+    ],
+)
+def test_a_link_is_told_of_numbers_that_make_sense_only(words):
+    with pytest.raises(InputError) as error:
+        lora("link", *words.split())
+    assert [fault.where for fault in error.value.faults] == [words.split()[0]]
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        ("", {"EU868": "868.0-868.6"}),
+        ("--power-dbm 27", {}),
+        ("--power-dbm 27 --frequency-mhz 869.525", {"EU868": "869.4-869.65"}),
+        ("--frequency-mhz 923.2", {"US915": "902-928", "AS923": "915-928"}),
+    ],
+)
+def test_a_link_says_which_regions_allow_it(words, allowed):
+    assert json.loads(lora("link", *words.split(), "--json").stdout)["allowed"] == allowed
+    text = flat(lora("link", *words.split()).stdout)
+    assert ("allowed by none of EU868, US915, AS923" in text) == (not allowed)
+    for name, band in allowed.items():
+        assert f"{name} in {band} MHz" in text
+
+
 # --- capacity
 
 
@@ -140,7 +179,7 @@ def test_capacity_compares_mixes_and_draws_them(tmp_path):
     told = json.loads(lora(*words.split(), "--plot", str(picture)).stdout)
     assert told["target_pu"] == 0.9
     fast, slow = told["mixes"]["sf9"], told["mixes"]["sf12"]
-    assert set(fast) == {"range_m", "nodes", "delivery_pu", "limited", "curve"}
+    assert set(fast) == {"range_m", "nodes", "delivery_pu", "packets_per_h", "limited", "curve"}
     assert slow["limited"]
     assert 0 < slow["nodes"] < fast["nodes"]
     assert slow["delivery_pu"] >= 0.9
@@ -155,11 +194,37 @@ def test_capacity_says_which_mix_does_not_reach_the_cell_s_edge():
     assert "sf7: nodes beyond the range are never heard" in flat(lora(*words.split()).stdout)
 
 
+def test_capacity_tells_what_the_duty_cycle_lets_nodes_send():
+    words = [
+        "capacity",
+        "--path-loss",
+        "oulu",
+        "--mix",
+        "sf7,sf12",
+        "--period-s",
+        "10",
+        "--most-nodes",
+        "50",
+    ]
+    told = json.loads(lora(*words, "--json").stdout)["mixes"]
+    assert told["sf12"]["packets_per_h"] == pytest.approx(27 * told["sf12"]["nodes"], rel=1e-6)
+    assert told["sf7"]["packets_per_h"] == pytest.approx(360 * told["sf7"]["nodes"], rel=1e-6)
+    assert "sf12: 1% duty allows less than a packet each 10 s" in flat(lora(*words).stdout)
+
+
+def test_the_picture_of_a_small_cell_has_a_curve():
+    words = "capacity --path-loss oulu --mix sf7 --most-nodes 5 --json"
+    curve = json.loads(lora(*words.split()).stdout)["mixes"]["sf7"]["curve"]
+    assert [point["nodes"] for point in curve] == [1, 5]
+
+
 def test_all_faults_of_a_capacity_are_told_at_once():
     words = (
         "capacity --path-loss oul --mix sf5 --target-pu 2 --most-nodes 0 --channels 0 --seed -1 "
         "--plot a.jpg --payload-bytes 256 --period-s 0 --radius-m 0 --bw-khz 100"
     )
+    with pytest.raises(InputError, match="inf was given"):
+        lora("capacity", "--path-loss", "oulu", "--radius-m", "inf")
     with pytest.raises(InputError) as error:
         lora(*words.split())
     assert sorted(fault.where for fault in error.value.faults) == [

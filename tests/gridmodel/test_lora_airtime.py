@@ -252,3 +252,12 @@ def test_a_packet_carries_its_modem_in_as_few_values_as_tell_it(setting, count):
     values = list(modem.model_dump().values())
     assert len(values) == count
     assert Modem.of(values) == modem
+
+
+@pytest.mark.parametrize(
+    ("bandwidth_khz", "optimised"),
+    [(62.5, {10, 11, 12}), (125.0, {11, 12}), (250.0, {12}), (500.0, set())],
+)
+def test_low_data_rate_optimisation_is_told_where_a_symbol_is_that_long(bandwidth_khz, optimised):
+    modems = [Modem(spreading_factor=sf, bandwidth_khz=bandwidth_khz) for sf in range(5, 13)]
+    assert {modem.spreading_factor for modem in modems if modem.optimised} == optimised

@@ -188,3 +188,25 @@ def test_channels_that_overlap_share_their_dwell_time():
     account.book(0, modems[0], 400_000)
     waits = [account.earliest_us(1_000_000, modem, 100_000) > 1_000_000 for modem in modems]
     assert waits == [True, True, True, False]
+
+
+def test_a_packet_counts_on_every_channel_it_overlaps():
+    # In the middle of two that were used before: each of them holds it.
+    low, middle, high = (
+        Modem(region="US915", frequency_mhz=f_mhz) for f_mhz in (902.3, 902.4, 902.5)
+    )
+    account = AirtimeAccount()
+    account.book(0, low, 100_000)
+    account.book(200_000, high, 100_000)
+    assert account.earliest_us(S, middle, 300_001) > S
+    account.book(S, middle, 300_000)
+    assert account.earliest_us(2 * S, high, 1) > 2 * S
+    assert account.earliest_us(2 * S, low, 1) > 2 * S
+
+
+def test_channels_side_by_side_have_a_dwell_time_each():
+    account = AirtimeAccount()
+    for k in range(8):
+        modem = Modem(region="US915", frequency_mhz=902.3 + 0.125 * k)
+        assert account.earliest_us(S, modem, 400_000) == S
+        account.book(S, modem, 400_000)

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gridmodel.errors import ScenarioError
 from gridmodel.wire.cells import CellPlan
 from gridmodel.wire.duty_cycle import HOUR_US, sub_band
 from gridmodel.wire.lora import BANDWIDTHS_KHZ, SNR_FLOOR_DB, Modem
-from simulators.radio.channel import RadiosConfig
+from simulators.radio.channel import Lora, LoraConfig, RadiosConfig
 from simulators.radio.path_loss import PATH_LOSS, range_m
-from tests.simulators.bench import S, kpi, parcel, same_bytes
-from tests.simulators.radio.air import Air
+from tests.simulators.bench import S, context, kpi, parcel, same_bytes
+from tests.simulators.radio.air import Air, in_a_row
 
 A, B, RECEIVER = b"A" * 20, b"B" * 20, 2
 SF7_20_BYTES_US = 56_576
@@ -567,3 +568,32 @@ def test_a_restored_snapshot_continues_with_the_same_bytes(at_us):
     assert same_bytes(fresh.lost, one.lost[known[1] :])
     assert same_bytes(fresh.figures, one.figures[known[2] :])
     assert fresh.lora.kpis() == one.lora.kpis()
+
+
+@pytest.mark.parametrize("fleets", [{}, {"nodes": RadiosConfig(at=())}])
+def test_an_air_without_any_radio_is_refused(fleets):
+    config = LoraConfig(path_loss="oulu", fleets=fleets)
+    with pytest.raises(ScenarioError, match=r"fleets: no fleet has a radio"):
+        Lora.build(config, context(in_a_row({"a": 0.0})))
+
+
+def test_a_fleet_without_a_radio_is_no_fault():
+    fleets = {"nodes": RadiosConfig(), "later": RadiosConfig(at=())}
+    air = Air({"a": 0.0, "b": 9.0}, fleets).send(S, 0).until(2 * S)
+    assert air.lora.warnings() == ()
+    assert len(air.frames) == 1
+
+
+def test_all_faults_of_an_air_are_told_at_once():
+    fleets = {
+        "nodes": RadiosConfig(at=("e",)),
+        "boss": RadiosConfig(at=("f",), listen=Modem(frequency_mhz=868.65)),
+    }
+    with pytest.raises(ScenarioError) as error:
+        Air({"a": 0.0}, fleets, path_loss="olu", isolation="croche")
+    assert len(error.value.faults) == 5
+
+
+def test_figures_come_in_steps_of_a_millisecond_or_more():
+    with pytest.raises(ValidationError, match="report_s"):
+        Air({"a": 0.0}, report_s=1e-7)

@@ -349,3 +349,10 @@ def test_an_air_that_cannot_be_is_refused_with_the_key(settings, match):
 
 def test_every_sensitivity_table_has_a_name():
     assert SENSITIVITIES == ("snr_floor", "sx1272", "lorasim", "sx1301")
+
+
+def test_a_table_need_not_have_what_no_radio_is_tuned_to():
+    # SF6 is in no table; it only disturbs, and disturbs nobody.
+    air = Air({"a": 0.0, "b": 10.0}, sensitivity="sx1272")
+    air.send(S, 0, spreading_factor=6).send(2 * S, 0).until(4 * S)
+    assert [node for node, _ in air.frames] == [1]

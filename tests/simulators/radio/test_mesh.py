@@ -421,3 +421,18 @@ def test_its_state_can_be_written_beside_a_run_that_failed():
 def test_a_scenario_can_name_it():
     (found,) = entry_points(group="feedertwin.federates", name="lora_mesh")
     assert found.load() is MeshAir
+
+
+def test_a_mesh_without_any_radio_is_refused():
+    with pytest.raises(ScenarioError, match="no fleet has a radio"):
+        street(fleets={"nodes": MeshRadios(at=())})
+    with pytest.raises(ScenarioError, match="has no place"):
+        study(MeshConfig(path_loss="oulu"), np.zeros((0, 2)), 60.0, 60.0)
+
+
+def test_a_study_s_faults_are_told_at_once():
+    modem = FAST.model_copy(update={"frequency_mhz": 869.3})
+    config = MeshConfig(path_loss="olu", modem=modem)
+    with pytest.raises(ScenarioError) as error:
+        study(config, np.zeros((2, 2)), 60.0, 60.0, payload_bytes=250)
+    assert len(error.value.faults) == 3

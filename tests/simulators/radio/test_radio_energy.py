@@ -50,7 +50,7 @@ def test_a_power_the_chip_has_not_is_refused(chip, power_dbm):
     [("sx1262", 22.0, 22.0), ("sx1261", 14.0, 4.8)],  # facts, 1.7: 20 bytes at SF7/125
 )
 def test_a_packet_takes_the_energy_of_the_facts(chip, power_dbm, mj):
-    meter = EnergyMeter(EnergyConfig(chip=chip), 1)
+    meter = EnergyMeter(EnergyConfig(chip=chip), ("receive",))
     airtime = Modem().airtime_us(20)
     meter.send(0, power_dbm, airtime)
     assert meter.used_kwh(airtime)[0] * J_PER_KWH * 1e3 == pytest.approx(mj, abs=0.05)
@@ -68,7 +68,8 @@ def test_a_packet_takes_the_energy_of_the_facts(chip, power_dbm, mj):
     ],
 )
 def test_an_hour_of_waiting_takes_the_energy_of_its_state(settings, joule):
-    meter = EnergyMeter(EnergyConfig(**settings), 1)
+    config = EnergyConfig(**settings)
+    meter = EnergyMeter(config, (config.idle,))
     assert meter.used_kwh(HOUR_US)[0] * J_PER_KWH == pytest.approx(joule, rel=0.01)
 
 
@@ -111,3 +112,36 @@ def test_the_energy_of_each_radio_is_a_signal_if_asked_for():
     (signal,) = port(Air({"a": 0.0, "b": 9.0}, energy=EnergyConfig()))
     assert signal.labels == ("nodes.0", "nodes.1")
     assert not port(Air({"a": 0.0, "b": 9.0}))
+
+
+def test_a_radio_that_sleeps_between_packets_hears_nothing():
+    energy = EnergyConfig(idle="sleep", battery_kwh=0.011)
+    air = Air({"a": 0.0, "b": 9.0}, energy=energy).send(S, 0).until(60 * S)
+    assert (air.frames, air.reasons) == ([], [(0, "deaf")])
+    assert kpi(air.lora, "battery_min_days") > 1000
+    (told,) = air.lora.warnings()
+    assert told.startswith("nodes hears nothing: its radios idle in sleep")
+
+
+def test_a_fleet_may_idle_otherwise_than_the_others_do():
+    fleets = {
+        "nodes": RadiosConfig(at=("a",)),
+        "boss": RadiosConfig(at=("b",), idle="receive"),
+    }
+    energy = EnergyConfig(idle="sleep", battery_kwh=0.011)
+    air = Air({"a": 0.0, "b": 9.0}, fleets, energy=energy)
+    air.send(S, 0).send(30 * S, 0, fleet="boss").until(HOUR_US)
+    assert [(heard.fleet, heard.t_us // S) for heard in air.heard] == [("boss", 1)]
+    assert air.reasons == [(0, "deaf")]
+    assert kpi(air.lora, "battery_min_days") == pytest.approx(30.2, abs=0.1)
+    assert kpi(air.lora, "battery_mean_days") > 1000
+
+
+def test_a_radio_that_sleeps_notices_no_packet_before_it_talks():
+    # It wakes to look, so it finds what is in the air by looking alone.
+    settings = {"listen_before_talk": ListenBeforeTalk(), "energy": EnergyConfig(idle="sleep")}
+    air = Air({"a": 0.0, "b": 9.0}, **settings).send(S, 0, bytes(200))
+    air.send(S + 100_000, 1).until(10 * S)
+    awake = Air({"a": 0.0, "b": 9.0}, listen_before_talk=ListenBeforeTalk())
+    awake.send(S, 0, bytes(200)).send(S + 100_000, 1).until(10 * S)
+    assert kpi(air.lora, "listen_count") > kpi(awake.lora, "listen_count")

@@ -356,3 +356,18 @@ def test_its_state_can_be_written_beside_a_run_that_failed():
 def test_a_scenario_can_name_it():
     (found,) = entry_points(group="feedertwin.federates", name="lora_star")
     assert found.load() is Star
+
+
+def test_a_star_whose_gateways_have_no_radio_is_refused():
+    with pytest.raises(ScenarioError, match="gateways: 'boss' has no radio"):
+        star(boss=())
+
+
+def test_a_frame_too_long_for_a_downlink_is_refused_and_blocks_no_other():
+    long = down_to(2) + bytes(255 - 13 - 5 - 20)
+    air = star().send(0, 0, long + b"x", "boss").send(0, 0, down_to(2), "boss")
+    air.send(10 * S, 0, UP).until(20 * S)
+    assert air.frames[1:] == [("nodes", 0, down_to(2))]
+    assert kpi(air.part, "refused_count") == 1
+    air = star().send(0, 0, long, "boss").send(10 * S, 0, UP).until(20 * S)
+    assert air.frames[1:] == [("nodes", 0, long)]

@@ -319,3 +319,27 @@ def test_capacity_says_when_even_one_node_fails_and_when_no_limit_was_found():
     easy = UplinkConfig(path_loss="oulu", period_s=600.0)
     found = capacity(easy, 0.5, most_nodes=50)
     assert (found.nodes, found.limited) == (50, False)
+
+
+def test_a_study_of_nothing_is_refused_with_all_faults():
+    with pytest.raises(ScenarioError) as error:
+        study(UplinkConfig(path_loss="olu"), 0, float("nan"))
+    assert len(error.value.faults) == 3
+
+
+def test_where_the_lowest_spreading_factor_is_taken_the_slowest_must_be_lawful():
+    config = UplinkConfig(path_loss="lorasim", spreading_factor="lowest", duty_pu=1e-4)
+    with pytest.raises(ScenarioError, match="of an hour"):
+        study(config, 5, 3600.0)
+
+
+def test_nodes_send_no_more_an_hour_than_the_duty_cycle_allows():
+    slow = Modem(spreading_factor=12)
+    eager = study(UplinkConfig(path_loss="oulu", modem=slow, period_s=10.0), 20, 36_000.0)
+    # facts, 1.2: 20 bytes at SF12, 1 %
+    assert eager.per_hour == pytest.approx(np.full(20, 27.0))
+    assert eager.sent.sum() / 10.0 == pytest.approx(eager.per_hour.sum(), rel=0.02)
+    calm = study(UplinkConfig(path_loss="oulu", modem=slow, period_s=600.0), 20, 3600.0)
+    assert calm.per_hour == pytest.approx(np.full(20, 6.0))
+    found = capacity(UplinkConfig(path_loss="oulu", modem=slow, period_s=10.0), most_nodes=40)
+    assert found.per_hour == pytest.approx(27.0 * found.nodes, rel=1e-6)
