@@ -39,7 +39,8 @@ F_MIN_HZ, F_MAX_HZ = 40.0, 70.0
 #: A mean this far from the middle of the swing means a broken bias divider. [pu of half the swing]
 OFF_CENTRE_PU = 0.1
 #: Times between crossings may differ from their mean by this share before they are no cycles.
-IRREGULAR_PU = 0.25
+IRREGULAR_PU = 0.1
+IRREGULAR = "voltage crosses zero at irregular times: is it the mains?"
 #: Bits of a converter and pairs of a window up to which sums stay below 2**53.
 MOST_BITS, MOST_PAIRS = 16, 4096
 
@@ -319,7 +320,7 @@ def faults(found: Codes, f_hz: float, scale: MeterScale) -> tuple[str, ...]:
     if f_hz > 0.0:
         mean = (s[LAST] - s[FIRST]) / (s[CROSSINGS] - 1)
         if s[GAP_MIN] < (1 - IRREGULAR_PU) * mean - 1 or s[GAP_MAX] > (1 + IRREGULAR_PU) * mean + 1:
-            reasons.append("voltage crosses zero at irregular times: is it the mains?")
+            reasons.append(IRREGULAR)
         elif not F_MIN_HZ <= f_hz <= F_MAX_HZ:
             reasons.append(f"frequency {f_hz:g} Hz is outside {F_MIN_HZ:g}..{F_MAX_HZ:g} Hz")
     return tuple(reasons)

@@ -41,6 +41,15 @@ class ClaimError(BridgeError, RuntimeError):
         )
 
 
+#: Pins of the header that a bus or a port uses (Raspberry Pi, BCM numbers).
+_PINS = {
+    "SPI 0.0": (8, 9, 10, 11), "SPI 0.1": (7, 9, 10, 11),
+    "SPI 1.0": (18, 19, 20, 21), "SPI 1.1": (17, 19, 20, 21), "SPI 1.2": (16, 19, 20, 21),
+    "I2C 1": (2, 3),
+    "serial /dev/serial0": (14, 15), "serial /dev/ttyS0": (14, 15), "serial /dev/ttyAMA0": (14, 15),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What one owner has: a resource, or a part of one that others of its kind may share."""
@@ -54,10 +63,16 @@ class Claim:
     def excludes(self, other: Claim) -> bool:
         """Return whether both cannot be held at once."""
         if self.resource != other.resource:
-            return False
+            beside = self._uses(other) or other._uses(self)
+            return beside and self.owner != other.owner
         if not self.part or not other.part or self.kind != other.kind:
             return True
         return self.part == other.part and not (self.shared and other.shared)
+
+    def _uses(self, pin: Claim) -> bool:
+        """Return whether a pin is one of this bus's; an I2C resource ends with an address."""
+        bus = self.resource.rsplit(" 0x", 1)[0]
+        return pin.resource in {f"GPIO{number}" for number in _PINS.get(bus, ())}
 
     def __str__(self) -> str:
         """Return the resource with its part."""
@@ -103,7 +118,8 @@ class Claims:
         claim = Claim(resource, owner, part, kind, shared)
         for held in self._held:
             if claim.excludes(held):
-                raise ClaimError(str(claim), owner, held.owner)
+                beside = "" if held.resource == resource else f" (beside {held.resource})"
+                raise ClaimError(f"{claim}{beside}", owner, held.owner)
         if self._folder is not None and resource not in self._locks:
             self._locks[resource] = _lock(self._folder, claim)
         self._held.append(claim)
@@ -142,10 +158,18 @@ def board_claims() -> Claims:
 
 
 def _lock(folder: Path, claim: Claim) -> IO[str]:
-    """Return the locked file of a resource; it bears its owner's name."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Return the locked file of a resource; it bears its owner's name.
+
+    Folder and files are everyone's: a self-test by hand must not lock out the service, which
+    runs as another user, until the next boot.
+    """
     name = "".join(c if c.isalnum() else "_" for c in claim.resource)
-    file = (folder / f"{name}.lock").open("a+", encoding="utf-8")
+    path = folder / f"{name}.lock"
+    try:
+        file = _shared_file(path)
+    except OSError as error:
+        advice = f"Remove {folder}, or run as the user it belongs to."
+        raise BridgeError(str(path), f"cannot be locked: {error}.", advice) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -157,3 +181,16 @@ def _lock(folder: Path, claim: Claim) -> IO[str]:
     file.write(claim.owner)
     file.flush()
     return file
+
+
+def _shared_file(path: Path) -> IO[str]:
+    """Return a file that any user may open and write, opened."""
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o777)  # mkdir's own mode is cut by the umask
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        os.fchmod(handle, 0o666)
+    return os.fdopen(handle, "r+", encoding="utf-8")

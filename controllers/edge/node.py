@@ -27,7 +27,9 @@ from controllers.edge.states import (
     NodeState,
     contacts_of,
     mask_of,
+    wired,
 )
+from controllers.edge.stuck_contacts import StuckContacts
 from controllers.edge.supervision import beacons_missed
 from controllers.edge.supply import Supply, SupplyConfig
 from controllers.edge.transfer import TransferConfig, TransferSwitch
@@ -80,10 +82,17 @@ class EdgeNode:
 
     Config = EdgeNodeConfig
 
+    @staticmethod
+    def ports(config: EdgeNodeConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the meters it reads, and the relays it moves as far as they are there."""
+        sides = ("grid", "island") if config.transfer is not None else ()
+        return ("supply", *sides), (*CIRCUITS, *sides)
+
     def __init__(self, config: EdgeNodeConfig, seat: NodeSeat) -> None:
         self._config = config
         self._address = seat.address
         self._booted = False
+        self._stuck = StuckContacts()
         self._link = link_of(seat, [COORDINATOR], calls=[COORDINATOR])
         self._start(0)
 
@@ -101,6 +110,7 @@ class EdgeNode:
         self._read_us = now_us
         self._command = Command(self._address)
         self._protection = Protection(config.protection) if config.protection else None
+        self._stuck = StuckContacts(self._stuck.count)
         self._tied = True
         self._heard_us = now_us
         self._beacon_us = microseconds(60.0)
@@ -143,6 +153,7 @@ class EdgeNode:
             Kpi("refused_frame_count", self._link.refused_count, "frames that failed a check"),
             Kpi("local_shed_count", self._shedding.shed_count, "sheds on frequency alone"),
             *self._protection_kpis(),
+            *self._stuck.kpis(),
         )
 
     def _protection_kpis(self) -> tuple[Kpi, ...]:
@@ -160,7 +171,7 @@ class EdgeNode:
         self._state = self._name(now_us, mask)
         if self._state != before:  # tell soon, each address in its own slot
             self._report_us = min(self._report_us, now_us + self._slot_us)
-        answers += self._report(now_us, seen, mask)
+        answers += self._report(now_us, seen, self._stuck.observe(mask, seen.relays))
         contacts = contacts_of(mask)
         if self._transfer is not None:
             contacts |= self._transfer.contacts
@@ -197,12 +208,12 @@ class EdgeNode:
         if self._protection is not None:
             self._protection.observe(now_us, seen.meters["supply"].i_a, seen.temp_c)
             safe &= self._protection.allowed(now_us)
-        closed = mask_of(seen.relays) if CIRCUITS[0] in seen.relays else 0
+        closed = mask_of(seen.relays)
         if self._times is None:
             self._times = ContactTimes(self._config.contacts, closed)
             if self._booted:  # what is open may have been opened by the loss of power
                 self._times.opened(now_us)
-        self._times.observe(now_us, closed)
+        self._times.observe(now_us, closed | self._times.closed & ~wired(seen.relays))
         if self._protection is not None:
             wanted &= self._protection.allowed(now_us)
         return self._times.limit(now_us, wanted, safe)
@@ -271,7 +282,10 @@ class EdgeNode:
             self._forget_order()
             self._tied = False  # an island may come up next, until a beacon says otherwise
         elif self._supply.healthy and not self._on_public_grid(now_us):
-            self._shedding.observe(now_us, supply.f_hz if supply.v_v > 0 else 50.0)
+            # Behind a switch that is about to close there is no frequency to shed by, however
+            # much of a volt the converter's noise makes.
+            f_hz = supply.f_hz if supply.f_hz > 0.0 else self._config.shedding.first_hz
+            self._shedding.observe(now_us, f_hz)
 
     def _on_public_grid(self, now_us: int) -> bool:
         """Return whether the house is fed by the public grid, as far as it can know."""

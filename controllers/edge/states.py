@@ -24,8 +24,13 @@ class NodeState(IntEnum):
 
 
 def mask_of(contacts: Mapping[str, bool]) -> int:
-    """Return contacts as a mask."""
-    return sum(bool(contacts[name]) << k for k, name in enumerate(CIRCUITS))
+    """Return contacts as a mask; a circuit without one counts as open."""
+    return sum(bool(contacts.get(name)) << k for k, name in enumerate(CIRCUITS))
+
+
+def wired(contacts: Mapping[str, bool]) -> int:
+    """Return the circuits that have a contact, as a mask."""
+    return mask_of(dict.fromkeys(contacts, True))
 
 
 def contacts_of(mask: int) -> dict[str, bool]:

@@ -10,14 +10,16 @@ from typing import Any
 
 from cosim import registry
 from cosim.lines.messages import Ask, Start
+from cosim.node.blocks import BodyBlock, RelayBlock
 from cosim.node.bodies import Bench, body_of
 from cosim.node.clock import NodeClock
-from cosim.node.config import BodyBlock, NodeConfig, RelayBlock, ports_of
+from cosim.node.config import NodeConfig, ports_of
 from cosim.node.held_radio import HeldRadio
 from cosim.node.provision import link_in
 from cosim.node.runner import NodeRunner
+from cosim.node.watchdog import Watchdog
 from gridmodel.control import Terminal
-from gridmodel.errors import FeedertwinError
+from gridmodel.errors import BridgeError
 from gridmodel.federate import NodeSeat
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.ports import InverterState, Relay, Storage
@@ -141,13 +143,25 @@ def assemble(config: NodeConfig) -> Node:
     Raises
     ------
     FeedertwinError, OSError
-        If a body cannot be opened; those opened before it are closed.
+        If a body cannot be opened; those opened before it are closed. Of several that cannot,
+        all are told.
     """
     node = bare(config)
-    for _, _, error in fit_all(node):
-        if error is not None:
-            node.close()
-            raise error
+    try:
+        _put_together(config, node)
+    except BaseException:
+        node.close()
+        raise
+    return node
+
+
+def _put_together(config: NodeConfig, node: Node) -> None:
+    failed = [(key, error) for key, _, error in fit_all(node) if error is not None]
+    if len(failed) == 1:
+        raise failed[0][1]
+    if failed:
+        told = "\n".join(f"  {key}: {error}" for key, error in failed)
+        raise BridgeError(config.node, f"{len(failed)} ports cannot be opened:\n{told}")
     cls = registry.load(registry.CONTROLLERS, config.controller)
     settings = parse(cls.Config, config.settings)
     _keep_airtime(config, node)
@@ -161,8 +175,9 @@ def assemble(config: NodeConfig) -> Node:
         settings.model_dump(),
         storage=_storage(config, node.bench.terminal),
         thermometer=node.ports.get("thermometer"),
+        # One that waits for a simulation has no loop that turns by itself.
+        alive=Watchdog().alive if config.world is None else lambda: None,
     )
-    return node
 
 
 def _fit(bench: Bench, kind: str, name: str, block: BodyBlock) -> Any:
@@ -187,11 +202,7 @@ def _keep_airtime(config: NodeConfig, node: Node) -> None:
     from hardware_bridges.radio.kept_airtime import KeptAirtime
 
     file = registry.load(registry.BRIDGES, "storage.file")
-    try:
-        folder = file(Path(config.persist) / "airtime")
-    except FeedertwinError:
-        node.close()
-        raise
+    folder = file(Path(config.persist) / "airtime")
     radio.keep_airtime(KeptAirtime(CountedStorage(folder, node.bench.terminal)))
 
 
@@ -202,11 +213,7 @@ def _journaled(config: NodeConfig, node: Node) -> Any:
         return radio
     from cosim.node.journal import FrameJournal, JournaledRadio  # loads protobuf
 
-    try:
-        journal = FrameJournal(Path(config.journal), 1024 * config.journal_kib, bench.now_us)
-    except FeedertwinError:
-        node.close()
-        raise
+    journal = FrameJournal(Path(config.journal), 1024 * config.journal_kib, bench.now_us)
     bench.after.append(journal.look)
     bench.closes.append(journal.close)
     return JournaledRadio(radio, journal)

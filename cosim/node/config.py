@@ -9,36 +9,15 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from cosim import registry
 from cosim.lines.address import address
-from cosim.scenario.document import Document, read
-from gridmodel.errors import Fault, PluginError, ScenarioError
+from cosim.node.blocks import BodyBlock, RelayBlock
+from cosim.node.config_faults import file_faults
+from cosim.scenario.document import read
+from gridmodel.errors import Fault, ScenarioError
 from gridmodel.metering import MeterScale
 from gridmodel.settings import Settings, faults_of, parse
 from gridmodel.wire.frames import EVERYONE
 from gridmodel.wire.lora import Modem
-
-
-class BodyBlock(Settings):
-    """The body of one port; further keys are the body's own settings."""
-
-    model_config = Settings.model_config | {"extra": "allow"}
-
-    body: str = Field("simulated", description="registered name of the body")
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The body's own settings."""
-        return dict(self.model_extra or {})
-
-
-class RelayBlock(BodyBlock):
-    """A relay's body, and where it is left."""
-
-    safe: Literal["open", "closed", "keep"] = Field(
-        "keep", description="position it is left in when the node's process ends"
-    )
-    given: bool = Field(False, description="read-back only: not this node's to move")
 
 
 class NodeConfig(Settings):
@@ -144,20 +123,14 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
         With every fault: also of the controller's and of the bodies' own settings.
     """
     document = read(path, overrides)
+    config, faults = None, []
     try:
         config = parse(NodeConfig, document.data)
     except ValidationError as error:
         faults = faults_of(error, NodeConfig, document.where)
-        raise ScenarioError(f"{path} describes no node", faults) from error
-    faults = _controller_faults(config, document)
-    for key, (kind, name, block) in ports_of(config).items():
-        where = (f"{kind}s", name) if "." in key else (kind,)
-        faults += _body_faults(kind, block, where, document)
-    if config.network is not None and not document.file(("network",), config.network).exists():
-        place = document.where(("network",))
-        faults.append(Fault(place, "network", f"there is no file '{config.network}'."))
-    if faults:
-        raise ScenarioError(f"{path} describes no node", faults)
+    faults += file_faults(document, config)
+    if faults or config is None:
+        raise ScenarioError(f"{path} describes no node", sorted(set(faults), key=_line))
     folder = path.resolve().parent
     absolute = {
         key: str(folder / value)
@@ -167,30 +140,7 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
     return config.model_copy(update=absolute)
 
 
-def _controller_faults(config: NodeConfig, document: Document) -> list[Fault]:
-    try:
-        cls = registry.load(registry.CONTROLLERS, config.controller)
-        parse(cls.Config, config.settings)
-    except PluginError as error:
-        return [Fault(document.where(("controller",)), "controller", str(error))]
-    except ValidationError as error:
-        return faults_of(error, cls.Config, document.where, ("settings",))
-    return []
-
-
-def _body_faults(
-    kind: str, block: BodyBlock, where: tuple[str, ...], document: Document
-) -> list[Fault]:
-    """Return what is wrong with a port's block."""
-    from cosim.node.bodies import body_of
-
-    key = ".".join((*where, "body"))
-    try:
-        body = body_of(kind, block.body)
-    except PluginError as error:
-        return [Fault(document.where((*where, "body")), key, str(error))]
-    try:
-        parse(body.Config, block.own)
-    except ValidationError as error:
-        return faults_of(error, body.Config, document.where, where)
-    return []
+def _line(fault: Fault) -> tuple[str, int]:
+    """Return file and line of a fault, to tell them in order."""
+    path, _, line = fault.where.rpartition(":")
+    return (path, int(line)) if line.isdigit() else (fault.where, 0)

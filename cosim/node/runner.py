@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cosim.node.senses import Senses
-from gridmodel.control import Alarm, Controller, Decisions
+from gridmodel.control import Alarm, Controller, Decisions, Observations
 from gridmodel.errors import BridgeError
 from gridmodel.kpi import Kpi
 from gridmodel.ports import (
@@ -29,6 +29,9 @@ from gridmodel.ports import (
 QUEUE_LENGTH = 64
 #: What could not be done is tried again after this. [us]
 RETRY_US = 1_000_000
+#: An inverter is looked for and its models are read while its node starts; a port that has
+#: said nothing for so long is missing. [us]
+FIRST_WORD_US = 30_000_000
 
 
 class NodeRunner:
@@ -45,12 +48,15 @@ class NodeRunner:
         *,
         storage: Storage | None = None,
         thermometer: Thermometer | None = None,
+        alive: Callable[[], object] = lambda: None,
     ) -> None:
         self.settings = settings
+        self._alive = alive  # told at each turn of the loop
         self._controller = controller
         self._senses = Senses(meters, relays, inverter, thermometer)
         self._p_set_kw: float | None = None  # waits for an inverter that cannot be reached
         self._unsaved: bytes | None = None  # waits for a disk that is full
+        self._silent_us: int | None = None  # since when a port has yet to say its first word
         self._relays = relays
         self._radio = radio
         self._inverter = inverter
@@ -64,7 +70,7 @@ class NodeRunner:
     def boot(self, now_us: int) -> None:
         """Start anew after a loss of power."""
         self._queue.clear()
-        self._p_set_kw = self._unsaved = None
+        self._p_set_kw = self._unsaved = self._silent_us = None
         kept = self._storage.load() if self._storage is not None else None
         self._controller.boot(now_us, *(() if kept is None else (kept,)))
         self._controller_wake_us = self.wake_us = now_us
@@ -84,6 +90,7 @@ class NodeRunner:
 
     def hears(self, poll: Callable[[], bool]) -> bool:
         """Return whether the radio has something, by a look at it that may fail."""
+        self._alive()
         found: list[bool] = []
         self._senses.do(lambda: found.append(poll()))
         return found == [True]
@@ -93,9 +100,21 @@ class NodeRunner:
         return self._senses.rings(now_us, self.alarms)
 
     def step(self, now_us: int) -> None:
-        """Run one turn of the loop."""
-        frames = self._heard()
-        decisions = self._controller.step(now_us, self._senses.see(now_us), frames)
+        """Run one turn of the loop.
+
+        Nothing is decided before each port has spoken once.
+
+        Raises
+        ------
+        BridgeError
+            If one has never done so for `FIRST_WORD_US`.
+        """
+        self._alive()
+        seen = self._seen(now_us)
+        if seen is None:
+            self.wake_us = now_us + RETRY_US
+            return
+        decisions = self._controller.step(now_us, seen, self._heard())
         self._controller_wake_us = decisions.wake_us
         self.alarms = decisions.alarms
         self.state = decisions.state
@@ -104,6 +123,18 @@ class NodeRunner:
         self.wake_us = min(decisions.wake_us, self._send(now_us))
         if not done:
             self.wake_us = min(self.wake_us, now_us + RETRY_US)
+
+    def _seen(self, now_us: int) -> Observations | None:
+        """Return what the ports say; None while one has yet to say its first word."""
+        try:
+            seen = self._senses.see(now_us)
+        except BridgeError:
+            self._silent_us = now_us if self._silent_us is None else self._silent_us
+            if now_us - self._silent_us >= FIRST_WORD_US:
+                raise
+            return None
+        self._silent_us = None
+        return seen
 
     def _heard(self) -> list[ReceivedFrame]:
         """Return what the radio holds."""

@@ -59,6 +59,7 @@ class SunSpecInverter:
         self._retry_s = 0.0
         self._pause_s = config.retry_first_s
         self._why = "the connection was lost."
+        self._refusal = ""
         self._state: tuple[InverterState, float] | None = None
         self._wanted_kw: float | None = None
         self._written: tuple[float, float] | None = None
@@ -87,7 +88,7 @@ class SunSpecInverter:
             if self._state is None or self._now_s() - self._state[1] > self._config.hold_s:
                 raise
         else:
-            self.fault = ""
+            self.fault = self._refusal
         assert self._state is not None  # the exchange has set it, or was held above
         return self._state[0]
 
@@ -176,7 +177,11 @@ class SunSpecInverter:
 
     def _exchange(self) -> None:
         session = self._connected()
-        self._command()
+        try:
+            self._command()
+            self._refusal = ""
+        except DeviceError as error:  # it does not obey, but what it says counts
+            self._refusal = str(error)
         session.refresh(701, "St", "W")
         session.refresh(702, "WMax", "WDisChaRteMax")
         if 703 in session.models:

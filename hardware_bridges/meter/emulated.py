@@ -80,6 +80,11 @@ class EmulatedMeter(SampledMeter):
         """Give the channels back."""
         self._claims.give_back(self._claimed)
 
+    @staticmethod
+    def fits(config: Any, scale: MeterScale) -> None:
+        """Check its chip against the node's scale; raise `DeviceError` if it cannot have it."""
+        fitting(config, config.scale or scale)
+
     @classmethod
     def fit(cls, config: Any, name: str, bench: Any) -> Self:
         """Return the meter in a node's process; the simulation's truth feeds it."""

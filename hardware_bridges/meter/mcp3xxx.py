@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gridmodel.metering import Codes, MeterScale
+from hardware_bridges.link_error import LinkError
 from hardware_bridges.meter.pace import NoPace, Pace, pairs_of
 
 #: Bits of a transfer; after the start bit come single-ended, channel (3), sample, null.
@@ -49,9 +50,20 @@ class Mcp3xxx:
         self._period_us, self._skew_us = 1e6 / scale.rate_hz, scale.skew_us
 
     def read(self, channel: int) -> int:
-        """Return the code of one channel, single-ended."""
+        """Return the code of one channel, single-ended.
+
+        Raises
+        ------
+        LinkError
+            If the bus fails.
+        """
         request = (0b11000 | channel) << (self._bits + 2)
-        answer = self._spi.xfer2(list(request.to_bytes(3, "big")))
+        try:
+            answer = self._spi.xfer2(list(request.to_bytes(3, "big")))
+        except OSError as error:
+            chip = "MCP3008" if self._bits == 10 else "MCP3208"
+            advice = "Does another program use the bus?"
+            raise LinkError(f"{chip} on SPI", f"a transfer failed ({error}).", advice) from error
         return int.from_bytes(bytes(answer), "big") & ((1 << self._bits) - 1)
 
     def window(self, pairs: int) -> Codes:

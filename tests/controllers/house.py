@@ -63,6 +63,7 @@ class House:
         if self.switched:
             self.contacts |= {"grid": True, "island": False}
         self.sides = {"supply": GOOD, "grid": GOOD, "island": DARK}
+        self.welded: set[str] = set()
         self.p_kw = -1.0
         self.i_a = 4.3
         self.temp_c: float | None = None
@@ -199,7 +200,7 @@ class House:
         assert decisions.wake_us > self.now_us, "a node must not wake in the past"
         if decisions.keep is not None:
             self.flash, self.write_count = decisions.keep, self.write_count + 1
-        self.contacts |= decisions.relays
+        self.contacts |= {k: v for k, v in decisions.relays.items() if k not in self.welded}
         self.turns.append(Turn(self.now_us, decisions))
         for frame in decisions.frames:
             (opened,) = self.coordinator.open([ReceivedFrame(self.now_us, frame, -90.0, 5.0)])

@@ -483,3 +483,51 @@ def test_a_snapshot_is_changed_neither_by_the_node_it_came_from_nor_by_the_one_i
     other.until(100).see(volts(1.0, 48.7)).until(105)
     assert other.mask == CRITICAL
     assert pickle.dumps(saved) == as_it_was
+
+
+# what real hardware adds
+
+
+@pytest.mark.parametrize(
+    ("open_v", "f_hz", "shedding"),
+    [
+        (0.0, 50.0, {}),
+        (0.3, 50.0, {}),  # noise of a converter: less than a frequency can be read from
+        (0.0, 60.0, {"first_hz": 59.2, "second_hz": 58.8, "surplus_hz": 60.3}),
+    ],
+)
+def test_the_moment_before_a_switch_closes_is_no_low_frequency(open_v, f_hz, shedding):
+    supply = {"enter_delay_s": 0.0, "stagger_s": 0.0, "f_high_hz": 63.0}
+    house = House(transfer={}, supply=supply, shedding=shedding)
+    alive, dead = volts(1.0, f_hz), (open_v, 0.0)
+    house.see(dead, grid=dead, island=alive, nowhere=dead).until(5)
+    assert house.side == "island"
+    house.see(alive).until(10)
+    assert house.kpi("local_shed_count") == 0
+    assert house.mask == CRITICAL  # it waits for an order, and no lock-out forbids one
+    house.hear(house.beacon(tied=False), house.order(ALL)).until(11)
+    assert house.mask == ALL
+
+
+def test_a_welded_contact_is_told_and_counted():
+    house = islanded(order=ALL).until(110)
+    house.welded.add("normal")
+    house.hear(house.order(CRITICAL)).until(400)
+    for _, frame in house.told(FrameKind.TELEMETRY)[-3:]:
+        assert frame.values["closed_mask"] == CRITICAL | NORMAL
+    assert house.kpi("stuck_contact_count") == 1
+
+
+def test_a_contact_that_follows_is_never_stuck():
+    house = islanded(order=ALL).until(110)
+    house.hear(house.order(CRITICAL)).until(200)
+    house.hear(house.order(ALL)).until(300)
+    assert "stuck_contact_count" not in {kpi.name for kpi in house.node.kpis()}
+    assert house.told(FrameKind.TELEMETRY)[-1][1].values["closed_mask"] == ALL
+
+
+def test_a_house_may_have_less_than_all_its_circuits_on_relays():
+    house = islanded(order=ALL).until(110)
+    del house.contacts["normal"]
+    house.hear(house.order(CRITICAL)).until(120)
+    assert (house.mask, house.state) == (CRITICAL, NodeState.SHED)

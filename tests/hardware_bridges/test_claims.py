@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmodel.errors import FeedertwinError
+from gridmodel.errors import BridgeError, FeedertwinError
 from hardware_bridges.claims import ClaimError, Claims, board_claims, claims_of
 
 THINGS = ["GPIO17", "SPI 0.1", "I2C 1 0x48", "serial /dev/ttyS0", "radio 0"]
@@ -129,3 +130,46 @@ def test_a_bench_has_one_board_and_two_benches_have_two():
 
 def test_a_machine_has_one_board():
     assert board_claims() is board_claims()
+
+
+@pytest.mark.parametrize(
+    ("bus", "pin"),
+    [
+        ("SPI 0.1", "GPIO10"),  # data to the chip
+        ("SPI 0.1", "GPIO7"),  # its chip select
+        ("I2C 1 0x48", "GPIO2"),
+        ("serial /dev/ttyS0", "GPIO14"),
+    ],
+)
+def test_a_pin_of_a_bus_in_use_is_taken(bus, pin):
+    for first, second in ((bus, pin), (pin, bus)):
+        claims = Claims()
+        claims.take(first, "one")
+        with pytest.raises(ClaimError, match=rf"\(beside {first}\): 'two' wants it, but 'one'"):
+            claims.take(second, "two")
+
+
+def test_pins_beside_a_bus_and_its_owner_s_own_select_are_free():
+    claims = Claims()
+    claims.take("SPI 0.0", "radio")
+    claims.take("GPIO8", "radio")  # a board that selects its chip by a pin
+    claims.take("GPIO7", "relay")
+    claims.take("SPI 1.0", "meter")
+
+
+def test_locks_are_every_user_s(tmp_path):
+    before = os.umask(0o077)
+    try:
+        claims = Claims(tmp_path / "locks")
+        claims.take("GPIO5", "self-test")
+        claims.release("self-test")
+    finally:
+        os.umask(before)
+    modes = [oct(path.stat().st_mode)[-3:] for path in (tmp_path / "locks", *(tmp_path / "locks").iterdir())]  # fmt: skip
+    assert modes == ["777", "666"]
+
+
+def test_a_lock_that_cannot_be_had_is_said(tmp_path):
+    (tmp_path / "GPIO5.lock").mkdir()
+    with pytest.raises(BridgeError, match="cannot be locked"):
+        Claims(tmp_path).take("GPIO5", "relay")

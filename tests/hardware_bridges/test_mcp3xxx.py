@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel.metering import MeterScale
-from hardware_bridges.link_error import DeviceError
+from hardware_bridges.link_error import DeviceError, LinkError
 from hardware_bridges.meter.mcp3xxx import Mcp3xxx
 from hardware_bridges.meter.mcp3xxx_chip import Mcp3xxxChip
 
@@ -123,3 +123,13 @@ def test_an_open_channel_and_an_empty_transfer_give_nothing():
 def test_a_differential_request_is_refused():
     with pytest.raises(DeviceError, match="Set bit SGL"):
         Mcp3xxxChip(12, {}).xfer2([0b100, 0, 0])
+
+
+@pytest.mark.parametrize(("bits", "name"), [(10, "MCP3008"), (12, "MCP3208")])
+def test_a_bus_that_fails_is_an_error_of_the_bridge(bits, name):
+    class Broken:
+        def xfer2(self, words: list[int]) -> list[int]:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(LinkError, match=f"{name} on SPI: a transfer failed"):
+        Mcp3xxx(Broken(), MeterScale(adc_bits=bits), 0, 1).window(2)

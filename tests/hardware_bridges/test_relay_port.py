@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+from gpiozero.pins.local import LocalPiFactory
 from gpiozero.pins.mock import MockFactory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,15 @@ def test_what_is_read_is_the_contact_and_not_the_command(bench, position):
     (bench.relay.open if position else bench.relay.close)()
     bench.weld(position)
     assert bench.relay.closed is position
+
+
+def test_a_relay_follows_until_it_is_welded():
+    relay = EmulatedRelay(EmulatedRelayConfig(pin=17, feedback_pin=22))
+    relay.close()
+    assert relay.follows is True
+    relay.contact.stick()
+    relay.open()
+    assert relay.follows is False
 
 
 # relays on pins
@@ -208,16 +218,84 @@ def fresh_factory():
     pi.pi_factory.cache_clear()
 
 
-def test_a_pi_moves_the_pins_of_lgpios_factory(monkeypatch, fresh_factory):
-    factory = MockFactory()
-    fake = SimpleNamespace(LGPIOFactory=lambda: factory)
-    monkeypatch.setitem(sys.modules, "lgpio", SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", fake)
+class Lgpio(ModuleType):
+    """What gpiozero's factory uses of lgpio: a chip whose lines remember their levels."""
+
+    error = type("error", (Exception,), {})
+    _OUTPUT = 2
+
+    def __init__(self) -> None:
+        super().__init__("lgpio")
+        self.levels: list[int] = []
+        self.modes: dict[int, int] = {}
+        self.busy = False
+
+    def __getattr__(self, name: str) -> int:
+        if name.isupper():
+            return 0  # constants that do not matter here
+        raise AttributeError(name)
+
+    def gpiochip_open(self, chip: int) -> int:
+        return chip
+
+    def gpio_claim_input(self, handle: int, gpio: int, flags: int = 0) -> None:
+        self.modes[gpio] = 0
+
+    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, flags: int = 0) -> None:
+        if self.busy:
+            raise self.error("GPIO busy")
+        self.modes[gpio] = self._OUTPUT
+        self.levels.append(level)
+
+    def gpio_get_mode(self, handle: int, gpio: int) -> int:
+        return self.modes[gpio]
+
+    def gpio_write(self, handle: int, gpio: int, level: int) -> None:
+        if self.busy:
+            raise self.error("GPIO not allocated")
+        self.levels.append(int(level))
+
+    def gpio_read(self, handle: int, gpio: int) -> int:
+        return self.levels[-1]
+
+
+@pytest.fixture
+def lgpio(monkeypatch, fresh_factory):
+    module = Lgpio()
+    monkeypatch.setitem(sys.modules, "lgpio", module)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    monkeypatch.setattr(LocalPiFactory, "_get_revision", lambda self: 0x902120)  # a Zero 2 W
+    monkeypatch.setattr(LocalPiFactory, "pins", {})  # it is the class's, so that none has two
+    yield module
+    sys.modules.pop("gpiozero.pins.lgpio", None)
+
+
+def test_a_pi_moves_the_pins_of_lgpios_factory(lgpio):
     relay = pi.PiRelay(GpioRelayConfig(pin=5, active_high=False))
     assert isinstance(relay, GpioRelay)
-    assert factory.pin(5).state
+    assert lgpio.levels[-1] == 1
     relay.close()
-    assert not factory.pin(5).state
+    assert (lgpio.levels[-1], relay.closed) == (0, True)
+    relay.release()
+    assert lgpio.modes[5] == 0
+
+
+@pytest.mark.parametrize("active_high", [True, False])
+@pytest.mark.parametrize("closed_at_start", [True, False])
+def test_a_pi_s_relay_never_pulses_as_it_starts(lgpio, active_high, closed_at_start):
+    pi.PiRelay(GpioRelayConfig(pin=5, active_high=active_high, closed_at_start=closed_at_start))
+    assert set(lgpio.levels) == {int(active_high == closed_at_start)}
+
+
+def test_what_lgpio_raises_is_an_error_of_the_bridge(lgpio):
+    relay = pi.PiRelay(GpioRelayConfig(pin=5))
+    lgpio.busy = True
+    with pytest.raises(LinkError, match=r"GPIO5: the pin fails \(GPIO not allocated\)"):
+        relay.open()
+    claims = Claims()
+    with pytest.raises(LinkError, match=r"GPIO6: the pin fails \(GPIO busy\)"):
+        pi.PiRelay(GpioRelayConfig(pin=6), "relay", claims)
+    assert not claims.owners()
 
 
 @pytest.mark.parametrize("library", ["gpiozero", "lgpio"])

@@ -188,6 +188,20 @@ def test_a_device_that_takes_no_set_point_is_told():
         inverter.set_power(1.0)
 
 
+def test_a_device_that_no_longer_obeys_is_still_read():
+    device = EmulatedSunSpecDevice(5.0, 13.5)
+    device.set(TRUTH)
+    for point in ("WSet", "WSetPct"):
+        device.image.put(704, point, None)
+    with driven(device) as (server, inverter):
+        inverter.read()
+        with pytest.raises(DeviceError, match=r"704\.WSet"):
+            inverter.set_power(1.0)
+        server.set(InverterTruth(S_US, InverterState(0.5, 0.4, 4.2, 13.5)))
+        assert inverter.read().soc_pu == 0.4
+        assert "704.WSet" in inverter.fault
+
+
 def test_a_scale_factor_that_is_noise_is_refused():
     device = EmulatedSunSpecDevice(5.0, 13.5)
     device.image.put(701, "W_SF", 77)

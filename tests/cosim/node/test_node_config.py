@@ -63,6 +63,10 @@ def test_a_whole_file_is_read_with_its_bodies(tmp_path):
         ("persist: kept", "network: nowhere.json", 13, "there is no file 'nowhere.json'"),
         ("persist: kept", "world: fax:1", 13, "is no address"),
         ("address: 3", "address: 255", 4, "address: 255 was given"),
+        ("safe: closed", "saf: closed", 9, "Did you mean 'safe'?"),
+        ("chip: mcp3208", "chip: mcp3008", 7, "Set 'adc_bits: 10' in the scale."),
+        ("  supply:", "  supply_1:", 6, "'edge_node' reads it; given are: supply_1."),
+        ("  critical:", "  critical_1:", 9, "would never move it. Did you mean 'critical'?"),
     ],
 )
 def test_a_fault_has_its_line_and_the_next_step(old, new, line, words, tmp_path):
@@ -78,6 +82,28 @@ def test_all_faults_of_controller_and_bodies_come_at_once(tmp_path):
     assert {fault.key for fault in caught.value.faults} == {
         "settings.reprt", "relays.normal.pin", "relays.normal.pinn",
     }  # fmt: skip
+
+
+def test_a_fault_of_the_node_hides_none_of_its_blocks(tmp_path):
+    text = WHOLE.replace("address: 3", "address_no: 3").replace(
+        "controller: edge_node", "controller: x"
+    )
+    text = text.replace("chip: mcp3208", "chip: mcp3209").replace("pin: 6", "pin: 66, safe: shut")
+    text = text.replace("pin: 66, safe: shut, safe: open", "pin: 66, safe: shut")
+    with pytest.raises(ScenarioError) as caught:
+        read_config(written(tmp_path, text))
+    lines = [fault.where.rpartition(":")[2] for fault in caught.value.faults]
+    assert {fault.key for fault in caught.value.faults} == {
+        "address", "address_no", "controller", "meters.supply.chip", "relays.normal.pin",
+        "relays.normal.safe",
+    }  # fmt: skip
+    numbered = [int(line) for line in lines if line.isdigit()]
+    assert numbered == sorted(numbered)
+
+
+def test_a_relay_that_is_only_read_back_may_have_any_name(tmp_path):
+    text = WHOLE.replace("deferrable: {body: simulated}", "tie: {given: true}")
+    assert read_config(written(tmp_path, text)).relays["tie"].given
 
 
 def test_a_stepped_clock_needs_a_simulation(tmp_path):

@@ -12,12 +12,18 @@ import pytest
 from cosim.lines import stream_line
 from cosim.lines.messages import Ask, Start, Truth, encode
 from cosim.lines.stream_line import StreamLine
+from cosim.node import assembly
 from cosim.node.assembly import Node, assemble
-from cosim.node.config import RelayBlock, read_config
+from cosim.node.blocks import RelayBlock
+from cosim.node.config import read_config
 from cosim.node.process import NodeProcess
 from gridmodel.errors import BorderError, BridgeError
 from gridmodel.ports import Measurement
 from tests.cosim.node.test_node_config import WHOLE, written
+
+
+class GpioError(Exception):
+    """As gpiozero's and lgpio's: in no tree of ours, nor of Python's own errors."""
 
 
 class Contact:
@@ -29,12 +35,12 @@ class Contact:
     @property
     def closed(self) -> bool:
         if self.fails:
-            raise BridgeError("GPIO5", "does not answer.")
+            raise GpioError("GPIO not allocated")
         return self._closed
 
     def open(self) -> None:
         if self.fails:
-            raise OSError("the bus is gone")
+            raise GpioError("GPIO not allocated")
         self._closed = False
 
     def close(self) -> None:
@@ -54,6 +60,21 @@ def test_one_relay_that_fails_keeps_no_other_from_its_position():
     nothing: Any = None
     node = Node(config, nothing, nothing, dict(relays))
     assert node.make_safe() == {"normal": False, "deferrable": True, "pump": True}
+
+
+def test_what_was_opened_is_given_back_whatever_goes_wrong(tmp_path, monkeypatch):
+    closed = []
+
+    def fit(bench: Any, kind: str, name: str, block: Any) -> Any:
+        if name in ("normal", "radio"):
+            raise GpioError(f"{name} is busy")
+        bench.closes += [lambda: closed.append(name), lambda: 1 / 0]
+        return Contact(True)
+
+    monkeypatch.setattr(assembly, "_fit", fit)
+    with pytest.raises(BridgeError, match=r"2 ports cannot be opened:\n  relay\.normal.*\n  radio"):
+        assemble(read_config(written(tmp_path)))
+    assert closed == ["deferrable", "critical", "supply"]
 
 
 def test_noise_ends_no_node_where_anyone_may_speak():
@@ -83,7 +104,8 @@ def test_a_node_whose_simulation_takes_nothing_any_more_ends_safe(tmp_path, monk
     monkeypatch.setattr(node, "make_safe", lambda: contacts.append(make_safe()) or contacts[-1])
     why = NodeProcess(node, StreamLine(own)).run()
     assert "does not take what is sent" in why
-    assert contacts == [{"critical": True, "normal": False, "deferrable": True}]
+    (left,) = contacts
+    assert (left["critical"], left["normal"]) == (True, False)  # the third keeps what it had
     line.close()
 
 

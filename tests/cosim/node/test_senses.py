@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cosim.node.runner import RETRY_US, NodeRunner
+from cosim.node.runner import FIRST_WORD_US, RETRY_US, NodeRunner
 from cosim.node.senses import Senses
 from gridmodel.control import Decisions
 from gridmodel.errors import BridgeError, RecordError
@@ -181,3 +181,24 @@ def test_a_restart_forgets_a_set_point_that_waits():
     inverter.fails = False
     runner.step(3)
     assert inverter.p_kw == 0.0
+
+
+def test_a_node_waits_for_the_first_word_of_a_port_and_decides_nothing_before():
+    inverter, relay, controller = BrokenInverter(), Broken(), Opens()
+    runner = NodeRunner(controller, {"supply": Broken()}, {"critical": relay}, Silent(), inverter)
+    inverter.fails = True
+    runner.step(0)
+    assert (controller.seen, relay.closed_now, runner.wake_us) == ([], True, RETRY_US)
+    inverter.fails = False
+    runner.step(RETRY_US)
+    assert (len(controller.seen), relay.closed_now) == (1, False)
+
+
+def test_a_port_that_says_nothing_for_too_long_stops_the_node():
+    inverter = BrokenInverter()
+    runner = NodeRunner(Opens(), {"supply": Broken()}, {"critical": Broken()}, Silent(), inverter)
+    inverter.fails = True
+    runner.step(5)
+    runner.step(4 + FIRST_WORD_US)
+    with pytest.raises(BridgeError, match=r"192\.0\.2\.1:502"):
+        runner.step(5 + FIRST_WORD_US)
