@@ -175,8 +175,7 @@ def _put_together(config: NodeConfig, node: Node) -> None:
         settings.model_dump(),
         storage=_storage(config, node.bench.terminal),
         thermometer=node.ports.get("thermometer"),
-        # One that waits for a simulation has no loop that turns by itself.
-        alive=Watchdog().alive if config.world is None else lambda: None,
+        alive=Watchdog().alive,
     )
 
 

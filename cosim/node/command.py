@@ -57,14 +57,16 @@ def _run(config: NodeConfig) -> int:
     from cosim.lines.address import address
     from cosim.node.assembly import assemble
     from cosim.node.process import NodeProcess
+    from cosim.node.told import Told
 
     world = address(config.world) if config.world is not None else None
-    while True:
-        process = NodeProcess(assemble(config), world, _say)
-        _say(f"{config.node}: {config.controller} runs, {config.world or 'on its own'}")
-        _say(f"{config.node}: {process.run()}")
-        if not process.again:
-            return DONE
+    with Told() as told:
+        while True:
+            process = NodeProcess(assemble(config), world, _say, told)
+            _say(f"{config.node}: {config.controller} runs, {config.world or 'on its own'}")
+            _say(f"{config.node}: {process.run()}")
+            if not process.again:
+                return DONE
 
 
 def _say(text: str) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 from cosim.lines.address import Address
@@ -18,6 +16,7 @@ from cosim.lines.line import TELL_S, Line, to_world
 from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Word, encode, unpack
 from cosim.lines.stream_line import StreamLine
 from cosim.node.assembly import Node
+from cosim.node.told import Told
 from gridmodel.errors import BorderError
 
 #: The longest time in which nobody looks whether the process is to end. [s]
@@ -37,13 +36,19 @@ class NodeProcess:
         To the simulation, or where to look for it, as long as it takes; None on hardware alone.
     say : callable
         Takes a line of text for the log.
+    told : Told, optional
+        Whether it was told to end.
     """
 
     #: The simulation this node is in; empty before it has spoken.
     _session = ""
 
     def __init__(
-        self, node: Node, line: Line | Address | None, say: Callable[[str], object] = print
+        self,
+        node: Node,
+        line: Line | Address | None,
+        say: Callable[[str], object] = print,
+        told: Told | None = None,
     ) -> None:
         assert node.runner is not None
         self._node = node
@@ -52,6 +57,8 @@ class NodeProcess:
         self._line = None if isinstance(line, Address) else line
         self._say = say
         self._why = ""
+        self._told = told or Told()
+        self._faults: dict[str, str] = {}
         self._last: Answer | None = None
         self._running = False
         self._now_us = 0
@@ -73,11 +80,10 @@ class NodeProcess:
         BorderError
             If there is no way to a simulation.
         """
-        before = {s: signal.signal(s, self._told) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             if self._at is not None:
-                name, told = self._node.config.node, lambda: bool(self._why)
-                self._line = to_world(self._at, name, ended=told, say=self._say)
+                name = self._node.config.node
+                self._line = to_world(self._at, name, ended=self._is_over, say=self._say)
             if self._line is None:
                 self._alone()
             else:
@@ -94,12 +100,13 @@ class NodeProcess:
             if self._line is not None:
                 self._farewell(self._line, contacts)
             self._node.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
         return self._why
 
-    def _told(self, number: int, frame: FrameType | None) -> None:
-        self._why = self._why or f"told to end by {signal.Signals(number).name}"
+    def _is_over(self) -> bool:
+        """Return whether it is to end; asked at each turn of a loop."""
+        self._runner.alive()
+        self._why = self._why or self._told.why
+        return bool(self._why)
 
     def _farewell(self, line: Line, contacts: dict[str, bool]) -> None:
         with contextlib.suppress(BorderError):  # nobody may be there to read it
@@ -124,7 +131,7 @@ class NodeProcess:
         self._tell(line, hello)
         begin_s = told_s = time.monotonic()
         silent_s = begin_s + self.silence_s
-        while not self._why:
+        while not self._is_over():
             data = line.receive(self._patience_s())
             if data is not None:
                 if self._hear(line, data, hello):
@@ -212,6 +219,7 @@ class NodeProcess:
         self._runner.step(now_us)
         for after in self._node.bench.after:
             after()
+        self._tell_faults()
         number = ask.number if ask is not None else self._last.number if self._last else 0
         return self._report(number, now_us, ask.relays if ask is not None else {}, own)
 
@@ -239,6 +247,15 @@ class NodeProcess:
             terminal.write_count,
             own,
         )
+
+    def _tell_faults(self) -> None:
+        """Say once which port fails, and once that it is there again."""
+        faults = self._runner.faults
+        for port in faults.keys() - self._faults.keys():
+            self._say(f"{self._node.config.node}: {port} fails: {faults[port]}")
+        for port in self._faults.keys() - faults.keys():
+            self._say(f"{self._node.config.node}: {port} is there again")
+        self._faults = dict(faults)
 
     def _overdue(self) -> bool:
         """Return whether the node has waited long enough for a question that should be here."""
@@ -270,7 +287,7 @@ class NodeProcess:
         sample_us = round(node.config.sample_s * 1e6)
         next_us = 0
         runner.boot(0)
-        while not self._why:
+        while not self._is_over():
             now_us = clock.now_us()
             due = now_us >= runner.wake_us or (held is not None and runner.hears(held.poll))
             if now_us >= next_us and not due:
@@ -280,5 +297,6 @@ class NodeProcess:
                 runner.step(now_us)
                 for after in node.bench.after:
                     after()
+                self._tell_faults()
             soon_us = min(runner.wake_us, next_us)
             time.sleep(min(max(clock.until_s(soon_us), 1e-3), _POLL_S))

@@ -51,7 +51,8 @@ class NodeRunner:
         alive: Callable[[], object] = lambda: None,
     ) -> None:
         self.settings = settings
-        self._alive = alive  # told at each turn of the loop
+        #: Told at each turn of the loop.
+        self.alive = alive
         self._controller = controller
         self._senses = Senses(meters, relays, inverter, thermometer)
         self._p_set_kw: float | None = None  # waits for an inverter that cannot be reached
@@ -88,11 +89,16 @@ class NodeRunner:
         )
         return (*self._controller.kpis(), *(kpi for kpi in own if kpi.value))
 
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """Ports that failed when they were last used, and how."""
+        return self._senses.faults
+
     def hears(self, poll: Callable[[], bool]) -> bool:
         """Return whether the radio has something, by a look at it that may fail."""
-        self._alive()
+        self.alive()
         found: list[bool] = []
-        self._senses.do(lambda: found.append(poll()))
+        self._senses.do(lambda: found.append(poll()), "radio")
         return found == [True]
 
     def rings(self, now_us: int) -> bool:
@@ -109,7 +115,7 @@ class NodeRunner:
         BridgeError
             If one has never done so for `FIRST_WORD_US`.
         """
-        self._alive()
+        self.alive()
         seen = self._seen(now_us)
         if seen is None:
             self.wake_us = now_us + RETRY_US
@@ -144,7 +150,7 @@ class NodeRunner:
             while (frame := self._radio.receive()) is not None:
                 frames.append(frame)
 
-        self._senses.do(take)
+        self._senses.do(take, "radio")
         return frames
 
     def _act(self, decisions: Decisions) -> bool:
@@ -155,19 +161,24 @@ class NodeRunner:
         """
         do, done = self._senses.do, True
         for name, closed in decisions.relays.items():
-            done &= closed or do(self._relays[name].open)
+            done &= closed or do(self._relays[name].open, f"relay.{name}")
         if decisions.keep is not None and self._storage is not None:
             self._unsaved = decisions.keep
         storage, unsaved = self._storage, self._unsaved
-        if storage is not None and unsaved is not None and do(lambda: storage.save(unsaved)):
+        if (
+            storage is not None
+            and unsaved is not None
+            and do(lambda: storage.save(unsaved), "persist")
+        ):
             self._unsaved = None
         for name, closed in decisions.relays.items():
-            done &= not closed or do(self._relays[name].close)
+            done &= not closed or do(self._relays[name].close, f"relay.{name}")
         if decisions.p_set_kw is not None:
             self._p_set_kw = decisions.p_set_kw
         inverter, p_set_kw = self._inverter, self._p_set_kw
         if inverter is not None and p_set_kw is not None:
-            self._p_set_kw = None if do(lambda: inverter.set_power(p_set_kw)) else p_set_kw
+            obeyed = do(lambda: inverter.set_power(p_set_kw), "inverter")
+            self._p_set_kw = None if obeyed else p_set_kw
             done &= self._p_set_kw is None
         return done and self._unsaved is None
 
@@ -181,8 +192,8 @@ class NodeRunner:
         while self._queue:
             try:
                 answer: SendResult = self._radio.send(now_us, self._queue[0])
-            except BridgeError:
-                self._senses.fault_count += 1
+            except BridgeError as error:
+                self._senses.failed("radio", error)
                 return now_us + RETRY_US
             if not answer.accepted:
                 return int(answer.retry_us)

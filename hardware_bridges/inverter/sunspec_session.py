@@ -160,10 +160,16 @@ class SunSpecSession:
             try:
                 if self._client.read(address, 2) == b"SunS":
                     return address
+            except ModbusClientTimeout as error:  # some say nothing where they have no map
+                refused = error
+                self._client.disconnect()  # a late answer would be taken for the next one's
+                self._client.connect(self._timeout_s)
             except ModbusClientException as error:
                 if _code(error) in (*NO_UNIT, *BUSY):
                     raise
                 refused = error
+        if isinstance(refused, ModbusClientTimeout):
+            raise refused
         raise DeviceError(
             self.where,
             f"no SunSpec map at {', '.join(map(str, BASE_ADDRESSES))} ({refused or 'other data'}).",

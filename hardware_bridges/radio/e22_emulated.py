@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from gridmodel.ports import ReceivedFrame, SendResult
 from hardware_bridges.claims import Claims
+from hardware_bridges.pi_extra import pi_module
 from hardware_bridges.radio import e22
 from hardware_bridges.radio.air import Air
 from hardware_bridges.radio.e22_airtimes import known_air
 from hardware_bridges.radio.e22_config import E22Config
 from hardware_bridges.radio.e22_hat import E22Hat
 from hardware_bridges.radio.e22_radio import E22Radio
-from hardware_bridges.radio.pi import pi_module
 
 #: Longest wait for bytes to pass the pseudo-terminal. [s]
 _PASSAGE_S = 1.0

@@ -10,9 +10,10 @@ from typing import Any
 
 from hardware_bridges.claims import Claims
 from hardware_bridges.link_error import LinkError
+from hardware_bridges.pi_extra import pi_module
+from hardware_bridges.pi_pins import pi_factory
 from hardware_bridges.radio.e22_config import E22Config
 from hardware_bridges.radio.e22_radio import E22Radio
-from hardware_bridges.radio.pi import lgpio_factory, pi_module
 
 
 class PiE22Radio(E22Radio):
@@ -55,7 +56,7 @@ class PiE22Radio(E22Radio):
     ) -> None:
         serial = pi_module("serial", "radio.e22")
         gpiozero = pi_module("gpiozero", "radio.e22")
-        factory = pin_factory if pin_factory is not None else lgpio_factory("radio.e22")
+        factory = pin_factory if pin_factory is not None else pi_factory()
         for resource in config.resources if claims is not None else ():
             assert claims is not None
             claims.take(resource, owner)

@@ -6,13 +6,13 @@ spidev and gpiozero are imported when a radio is made, so this module loads anyw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
-from gridmodel.errors import MissingExtraError
 from gridmodel.wire.lora import Modem
 from hardware_bridges.claims import Claims
 from hardware_bridges.link_error import LinkError
+from hardware_bridges.pi_extra import pi_module
+from hardware_bridges.pi_pins import pi_factory
 from hardware_bridges.radio.sx126x import Sx126x
 from hardware_bridges.radio.sx126x_config import Sx126xConfig
 from hardware_bridges.radio.sx126x_radio import Sx126xRadio
@@ -59,7 +59,7 @@ class PiRadio(Sx126xRadio):
     ) -> None:
         config = config if config is not None else Sx126xConfig()
         gpiozero = pi_module("gpiozero", "radio.pi")
-        factory = pin_factory if pin_factory is not None else lgpio_factory("radio.pi")
+        factory = pin_factory if pin_factory is not None else pi_factory()
         for resource in config.resources if claims is not None else ():
             assert claims is not None
             claims.take(resource, owner)
@@ -145,28 +145,3 @@ def open_spi(config: Sx126xConfig) -> Any:
     if config.select_pin is not None:
         bus.no_cs = True
     return bus
-
-
-def pi_module(name: str, needed_for: str) -> Any:
-    """Return a module of the extra `pi`.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError("pi", f"{needed_for} ({name})") from error
-
-
-def lgpio_factory(needed_for: str) -> Any:
-    """Return gpiozero's factory over lgpio.
-
-    Raises
-    ------
-    MissingExtraError
-        If gpiozero or lgpio is not installed.
-    """
-    return pi_module("gpiozero.pins.lgpio", needed_for).LGPIOFactory()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gridmodel.control import Terminal
 from gridmodel.errors import MissingExtraError
 from gridmodel.ports import Relay
+from hardware_bridges import pi_pins
 from hardware_bridges.claims import ClaimError, Claims
 from hardware_bridges.link_error import LinkError
 from hardware_bridges.relay import pi
@@ -213,9 +214,9 @@ def test_one_pin_for_both_ways_is_refused():
 
 @pytest.fixture
 def fresh_factory():
-    pi.pi_factory.cache_clear()
+    pi_pins.pi_factory.cache_clear()
     yield
-    pi.pi_factory.cache_clear()
+    pi_pins.pi_factory.cache_clear()
 
 
 class Lgpio(ModuleType):

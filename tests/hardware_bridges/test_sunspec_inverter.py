@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -345,6 +346,32 @@ def test_a_peer_that_dribbles_holds_a_step_no_longer_than_its_time_out():
             with pytest.raises(LinkError, match=r"no answer within 0.1 s; the request goes on"):
                 inverter.read()
         assert len(visits) == 1  # it still listens to the first
+        inverter.close()
+
+
+def test_a_device_that_is_silent_where_it_has_no_map_is_found_where_it_has_one():
+    device = EmulatedSunSpecDevice(5.0, 13.5)
+    device.set(TRUTH)
+
+    def shifted(connection, gone):
+        """The device's map at 0, and no word about any other address."""
+        with socket.create_connection(("127.0.0.1", server.port)) as real:
+            while request := connection.recv(260):
+                at = int.from_bytes(request[8:10], "big")
+                if at >= 40000:
+                    continue
+                real.sendall(request[:8] + (at + 40000).to_bytes(2, "big") + request[10:])
+                connection.sendall(real.recv(260))
+
+    with SunSpecServer(device) as server, peer(shifted) as (port, _):
+        inverter = SunSpecInverter(SunSpecConfig(port=port, timeout_s=0.5))
+        for _ in range(40):
+            with suppress(LinkError):  # it is looked for beside the steps
+                assert inverter.read() == TRUTH.state
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError(inverter.fault)
         inverter.close()
 
 

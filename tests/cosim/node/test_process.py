@@ -17,6 +17,7 @@ from cosim.lines.address import Address
 from cosim.lines.line import Line, to_node
 from cosim.lines.listener import Listener
 from cosim.lines.messages import Answer, Ask, Farewell, Hello, Start, Truth, decode, encode, unpack
+from gridmodel.errors import BridgeError
 from gridmodel.ports import Measurement, ReceivedFrame
 from gridmodel.wire.unsealing import peek_all
 from tests.cosim.lines.test_lines import free_port
@@ -266,6 +267,35 @@ def test_a_node_that_looks_for_its_simulation_can_be_told_to_end(tmp_path):
     child.terminate()
     assert child.wait(10.0) == 0
     assert "SIGTERM" in (tmp_path / "log").read_text()
+
+
+def test_a_port_that_fails_is_told_once_and_when_it_is_there_again(tmp_path):
+    from cosim.node.assembly import assemble
+    from cosim.node.config import read_config
+    from cosim.node.process import NodeProcess
+
+    node = assemble(read_config(written(tmp_path)))
+    assert node.runner is not None
+    said: list[str] = []
+    process = NodeProcess(node, None, said.append)
+    process._begin(Start(0, None), "one")
+    process._meet(question(1, 0))
+    meter = node.runner._senses._meters["supply"]
+    reads = type(meter).read
+
+    def fails(now_us: int) -> None:
+        raise BridgeError("MCP3208 on SPI", "a transfer failed.")
+
+    meter.read = fails  # type: ignore
+    for number in range(2, 5):
+        process._meet(question(number, number * S))
+    meter.read = lambda now_us: reads(meter, now_us)  # type: ignore
+    process._meet(question(5, 5 * S))
+    node.close()
+    assert len(said) == 2
+    assert "meter.supply fails: " in said[0]
+    assert "a transfer failed" in said[0]
+    assert said[1].endswith("meter.supply is there again")
 
 
 def test_a_place_that_is_taken_ends_the_node_with_an_error(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from types import SimpleNamespace
@@ -12,11 +14,12 @@ import pytest
 from cosim.lines import stream_line
 from cosim.lines.messages import Ask, Start, Truth, encode
 from cosim.lines.stream_line import StreamLine
-from cosim.node import assembly
+from cosim.node import assembly, command
 from cosim.node.assembly import Node, assemble
 from cosim.node.blocks import RelayBlock
 from cosim.node.config import read_config
 from cosim.node.process import NodeProcess
+from cosim.node.told import Told
 from gridmodel.errors import BorderError, BridgeError
 from gridmodel.ports import Measurement
 from tests.cosim.node.test_node_config import WHOLE, written
@@ -109,6 +112,27 @@ def test_a_node_whose_simulation_takes_nothing_any_more_ends_safe(tmp_path, monk
     line.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_node_that_is_told_to_end_while_it_is_put_together_ends_safely(
+    number, tmp_path, monkeypatch, capsys
+):
+    left = []
+
+    def slowly(config):
+        node = assemble(config)
+        os.kill(os.getpid(), number)
+        assert not node.ports["relay.critical"].closed
+        safe = node.make_safe
+        node.make_safe = lambda: left.append(safe()) or left[0]
+        return node
+
+    monkeypatch.setattr(assembly, "assemble", slowly)
+    assert command._run(read_config(written(tmp_path))) == command.DONE
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    assert f"told to end by {number.name}" in capsys.readouterr().out
+    assert left[0]["critical"]
+
+
 class Quiet:
     """A line on which nobody speaks any more."""
 
@@ -127,7 +151,8 @@ def test_a_stepped_node_ends_when_its_simulation_is_silent_for_too_long():
     process._node = SimpleNamespace(
         config=config, clock=SimpleNamespace(until_s=lambda us: 1.0, factor=None)
     )
-    process._runner = SimpleNamespace(wake_us=0)
+    process._runner = SimpleNamespace(wake_us=0, alive=lambda: None)
+    process._told = Told()
     process._last, process._running, process._why = None, True, ""
     process.silence_s, process.noise_count = 0.2, 0
     process._asked(Quiet())

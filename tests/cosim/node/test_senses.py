@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cosim.node.runner import FIRST_WORD_US, RETRY_US, NodeRunner
-from cosim.node.senses import Senses
+from cosim.node.senses import HOLD_US, Senses
 from gridmodel.control import Decisions
 from gridmodel.errors import BridgeError, RecordError
 from gridmodel.ports import InverterState, Measurement, SendResult
@@ -115,6 +115,31 @@ def test_what_could_not_be_done_is_done_when_the_port_is_back():
     assert (relay.closed_now, inverter.p_kw) == (False, 3.0)
     faults = {kpi.name: kpi.value for kpi in runner.kpis()}["port_fault_count"]
     assert faults == 4
+
+
+class Warm(Broken):
+    """A thermometer that fails while it is told to."""
+
+    def read(self, now_us: int = 0) -> float:  # type: ignore[override]
+        self._check()
+        return 31.0
+
+
+def test_what_an_inverter_or_a_thermometer_said_last_counts_for_a_minute():
+    inverter, thermometer = BrokenInverter(), Warm()
+    senses = Senses({"supply": Broken()}, {}, inverter, thermometer)
+    whole = senses.see(0)
+    assert (whole.inverter, whole.temp_c) == (InverterState(0.0, 0.5, 10.0, 20.0), 31.0)
+    inverter.fails = thermometer.fails = True
+    assert senses.see(1) == whole._replace(meters=senses.see(1).meters)
+    assert set(senses.faults) == {"inverter", "thermometer"}
+    kept = senses.see(HOLD_US)
+    assert (kept.inverter, kept.temp_c) == (whole.inverter, 31.0)
+    lost = senses.see(HOLD_US + 1)
+    assert (lost.inverter, lost.temp_c) == (InverterState(0.0, 0.5, 0.0, 20.0), None)
+    inverter.fails = thermometer.fails = False
+    again = senses.see(HOLD_US + 2)
+    assert (again.inverter, again.temp_c, senses.faults) == (whole.inverter, 31.0, {})
 
 
 class FullDisk:

@@ -61,8 +61,8 @@ def test_who_has_gone_stops_no_node(tmp_path):
     ).alive()
 
 
-@pytest.mark.parametrize(("world", "count"), [("", 1), ("world: udp:127.0.0.1:7000\n", 0)])
-def test_the_loop_of_a_node_on_its_own_tells_it(world, count, ear, tmp_path, monkeypatch):
+@pytest.mark.parametrize("world", ["", "world: udp:127.0.0.1:7000\n"])
+def test_the_loop_of_a_node_tells_it(world, ear, tmp_path, monkeypatch):
     pytest.importorskip("gpiozero")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     monkeypatch.setenv("WATCHDOG_USEC", "60000000")
@@ -70,5 +70,5 @@ def test_the_loop_of_a_node_on_its_own_tells_it(world, count, ear, tmp_path, mon
     assert node.runner is not None
     for _ in range(3):
         node.runner.hears(lambda: False)
-    assert heard(ear) == [b"WATCHDOG=1"] * count
+    assert heard(ear) == [b"WATCHDOG=1"]
     node.close()
