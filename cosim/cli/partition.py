@@ -105,9 +105,16 @@ def partition_command(
     path, overrides = scenario_path(scenario), sets or []
     loaded = load(path, overrides)
     places = set(homes(loaded).values())
+    faults = []
     if name not in places:
-        fault = Fault(str(path), "deploy.partitions", f"there is no '{name}'.", near(name, places))
-        raise ScenarioError("partition cannot be run", [fault])
+        advice = near(name, places)
+        faults.append(Fault(str(path), "deploy.partitions", f"there is no '{name}'.", advice))
+    host, _, port = broker.rpartition(":")
+    if not host or not port.isdigit() or not 1024 < int(port) < 65_536:
+        advice = f"Write it as the broker said it: 10.0.0.1:{DEFAULT_PORT}."
+        faults.append(Fault("--broker", broker, "is no HOST:PORT.", advice))
+    if faults:
+        raise ScenarioError("partition cannot be run", faults)
     until_us = min(duration_us(until) if until else loaded.duration_us, loaded.duration_us)
     scenario_file = str(path.resolve())
     job = PartitionJob(name, scenario_file, tuple(overrides), broker, "", until_us, interface)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 from cosim.engines.helics_border import free_port
 from cosim.engines.lifeline import End, Lifeline, Lifelines
+from cosim.run import BAD_INPUT
 from gridmodel.errors import BorderError
 
 
@@ -112,3 +115,14 @@ def test_without_a_broker_there_is_no_line(broker):
 def test_a_port_that_is_taken_is_told(broker, lines):
     with pytest.raises(BorderError, match="cannot be listened at"):
         Lifelines(broker)
+
+
+def test_a_partition_that_cannot_be_run_is_told_with_all_that_is_wrong():
+    command = ["partition", "phsics", "street_island", "--broker", "10.0.0.1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "cosim", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == BAD_INPUT
+    said = " ".join(done.stderr.split())
+    assert "Did you mean 'physics'?" in said
+    assert "--broker 10.0.0.1: is no HOST:PORT" in said
