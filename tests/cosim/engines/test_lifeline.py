@@ -118,7 +118,7 @@ def test_a_port_that_is_taken_is_told(broker, lines):
 
 
 def test_a_partition_that_cannot_be_run_is_told_with_all_that_is_wrong():
-    command = ["partition", "phsics", "street_island", "--broker", "10.0.0.1"]
+    command = ["partition", "fysics", "street_island", "--broker", "10.0.0.1"]
     done = subprocess.run(
         [sys.executable, "-m", "cosim", *command], capture_output=True, text=True, check=False
     )
