@@ -20,7 +20,7 @@ def pi_factory() -> Any:
     LinkError
         If this machine has no such pins, or they may not be used.
     """
-    needed_for = "a Raspberry Pi's pins"
+    needed_for = "a Raspberry Pi's pin"
     pi_module("gpiozero", needed_for)
     pi_module("lgpio", needed_for)
     try:
@@ -42,7 +42,7 @@ def _steady(pin_class: Any) -> Any:
     gpiozero's first takes the pin as an output, low, and then sets the level: a board that
     pulls in on low would pulse at each start (gpiozero 2.0.1, `Pin.output_with_state`).
     """
-    lgpio = pi_module("lgpio", "a Raspberry Pi's pins")
+    lgpio = pi_module("lgpio", "a Raspberry Pi's pin")
 
     class SteadyPin(pin_class):  # type: ignore[misc]
         def output_with_state(self, state: Any) -> None:
