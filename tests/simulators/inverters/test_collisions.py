@@ -90,7 +90,7 @@ def test_who_takes_the_advice_on_the_droop_is_not_warned_of_it_again(droop_pu, c
     assert not any("throttles from" in trap.text for trap in again)
 
 
-@given(shift_hz=st.floats(0.5, 6.0), droop_pu=st.floats(0.001, 0.02))
+@given(shift_hz=st.floats(4.0, 6.0), droop_pu=st.floats(0.001, 0.02))
 def test_who_takes_the_advice_on_the_shift_is_not_warned_of_it_again(shift_hz, droop_pu):
     shift = {"max_hz": shift_hz}
     traps = [t for t in found("sma_off_grid", shift=shift, droop_pu=droop_pu) if "reach" in t.text]
