@@ -26,6 +26,7 @@ PLAIN = {
     "antifloat_ppm": "millionths of a rating",
     "clock_ppm": "millionths of the true time",
     "noise_lsb_rms": "steps of a converter",
+    "air_speed_kbps": "thousands of bits a second, as the E22 names its speeds",
     "exponent": "an exponent",
     "x": "in the unit of the network's coordinates",
     "y": "in the unit of the network's coordinates",
