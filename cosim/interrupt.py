@@ -15,6 +15,8 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
+        #: Name of the first signal; empty before there is one.
+        self.by = ""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -24,8 +26,11 @@ class Interrupt:
         return self
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self._note(number)
         self._restore()
+
+    def _note(self, number: int) -> None:
+        self.asked, self.by = True, self.by or signal.Signals(number).name
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:

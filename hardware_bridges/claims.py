@@ -187,10 +187,11 @@ def _shared_file(path: Path) -> IO[str]:
     """Return a file that any user may open and write, opened."""
     if not path.parent.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o777)  # mkdir's own mode is cut by the umask
+        path.parent.chmod(0o1777)  # mkdir's own mode is cut by the umask
+    # No link is followed: in a folder of everyone's it could lead anywhere.
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         os.fchmod(handle, 0o666)
     return os.fdopen(handle, "r+", encoding="utf-8")

@@ -55,15 +55,14 @@ def broker_command(
         raise RunError(str(error)) from error
     out.print(f"broker at {broker.address}, waiting for {partitions} partitions")
     with Interrupt() as interrupt:
-        trouble = _watch(broker, lifelines, partitions, patience_s, lambda: interrupt.asked)
-    if trouble:
-        err.print(f"[bold red]failed[/]: {escape(trouble)}", soft_wrap=True)
-    reason = trouble or ("the broker was interrupted" if interrupt.asked else "")
+        code, reason = _watch(broker, lifelines, partitions, patience_s, lambda: interrupt.asked)
+    if code == FAILED:
+        err.print(f"[bold red]failed[/]: {escape(reason)}", soft_wrap=True)
     if reason:
         broker.fail(FAILED, reason)
     lifelines.close(reason)
     broker.close(1000)
-    raise typer.Exit(FAILED if trouble else INTERRUPTED if interrupt.asked else DONE)
+    raise typer.Exit(code)
 
 
 def _watch(
@@ -72,22 +71,28 @@ def _watch(
     partitions: int,
     patience_s: float,
     asked: Callable[[], bool],
-) -> str:
-    """Wait until all partitions have ended, or one ended badly; return how."""
+) -> tuple[int, str]:
+    """Wait until all partitions have ended, or one ended badly; return exit code and why."""
     began_s = time.monotonic()
     ends: list[End] = []
     while not asked():
         ends += lifelines.look()
         roots = [end for end in ends if end.code not in (DONE, INTERRUPTED, ABANDONED)]
         if roots:
-            return f"partition '{roots[0].partition}': {roots[0].reason}"
+            return FAILED, f"partition '{roots[0].partition}': {roots[0].reason}"
         if len(ends) == partitions:
             break
         if not broker.complete() and time.monotonic() - began_s > patience_s:
             missing = partitions - broker.joined()
-            return f"{missing} of {partitions} partitions have not joined within {patience_s:g} s"
+            text = f"{missing} of {partitions} partitions have not joined within {patience_s:g} s"
+            return FAILED, text
         time.sleep(0.05)
-    return next((end.reason for end in ends if end.code == ABANDONED), "")
+    if asked():
+        return INTERRUPTED, "the broker was interrupted"
+    if any(end.code == INTERRUPTED for end in ends):
+        return INTERRUPTED, ""
+    left = [end.reason for end in ends if end.code == ABANDONED]
+    return (FAILED, left[0]) if left else (DONE, "")
 
 
 def partition_command(

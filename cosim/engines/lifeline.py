@@ -20,6 +20,8 @@ from gridmodel.errors import BorderError
 
 #: Longest word that is taken. [bytes]
 _LONGEST = 65_536
+#: Longest reason that is told; what is longer fits no line of a terminal either. [characters]
+_LONGEST_REASON = 4_000
 #: Between two beats of a partition. [s]
 _BEAT_S = 0.5
 _BEAT = b"\0"
@@ -71,15 +73,17 @@ class _Line:
         return End(name, None, f"not heard of for {stall_s:g} s (stall_timeout_s)")
 
     def _words(self) -> tuple[str, float, End | None]:
-        """Return name, patience and end as far as they were said."""
-        last = None
+        """Return name, patience and end as far as they were said; a word ends with its line."""
+        words = self._said.split(b"\n")[:-1]
         try:
-            first, *more = (json.loads(word) for word in self._said.splitlines())
+            first = json.loads(words[0])
             name, stall_s = str(first["partition"]), float(first["stall_timeout_s"])
-            if more:
-                last = End(name, int(more[0]["code"]), str(more[0]["reason"]))
-        except (ValueError, TypeError, KeyError):  # nothing yet, or a stranger's
+        except (ValueError, TypeError, KeyError, IndexError):  # nothing yet, or a stranger's
             return "", _STRANGER_S, None
+        last = None
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):
+            end = json.loads(words[1])
+            last = End(name, int(end["code"]), str(end["reason"]))
         return name, stall_s, last
 
 
@@ -208,7 +212,7 @@ class Lifeline:
         """Say how this partition ends."""
         self._ended.set()
         self._threads[1].join(timeout=1.0)  # a beat within the last word would spoil it
-        self._say({"code": code, "reason": reason})
+        self._say({"code": code, "reason": reason[:_LONGEST_REASON]})
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(timeout=1.0)

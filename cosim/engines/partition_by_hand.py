@@ -26,7 +26,7 @@ from cosim.recorder.compact import compact
 from cosim.report.report import write_report
 from cosim.scenario.build import Scenario
 from cosim.watchdog import Watchdog, fuse_of
-from gridmodel.errors import FederateError
+from gridmodel.errors import BorderError, FederateError
 
 
 class PartitionByHand:
@@ -73,7 +73,11 @@ class PartitionByHand:
             process.abandon,
             self._scenario.config.stall_timeout_s,
         )
-        code = process.run(self._watch(process))
+        try:
+            code = process.run(self._watch(process))
+        except BorderError as error:
+            self._lifeline.end(FAILED, str(error))
+            raise
         run_folder.release(self.folder)
         compact(self.folder)
         left = run_folder.read_json(self.folder / PARTS / f"{self._job.name}.json")

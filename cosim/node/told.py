@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+
+from cosim.interrupt import Interrupt
 
 
-class Told:
-    """While it is entered, SIGTERM and SIGINT are noted instead of ending the process.
+class Told(Interrupt):
+    """While it is entered, no signal acts: a node always brings its relays to safety first.
 
-    A node enters it before it takes its first pin, so that whenever it is told to end its
-    relays are brought into their safe position first.
+    It is entered before the node takes its first pin.
     """
 
-    def __init__(self) -> None:
-        #: Why it is to end; empty while it is not.
-        self.why = ""
-        self._before: dict[int, Any] = {}
+    @property
+    def why(self) -> str:
+        """Why it is to end; empty while it is not."""
+        return f"told to end by {self.by}" if self.asked else ""
 
-    def __enter__(self) -> Self:
-        self._before = {s: signal.signal(s, self._tell) for s in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def _tell(self, number: int, frame: FrameType | None) -> None:
-        self.why = self.why or f"told to end by {signal.Signals(number).name}"
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._note(number)

@@ -16,6 +16,7 @@ from hardware_bridges.mqtt.mqtt_config import MqttConfig
 from hardware_bridges.mqtt.payload import checked
 from hardware_bridges.mqtt.port import FittedPort
 from hardware_bridges.mqtt.session import MqttSession
+from hardware_bridges.radio.kept_airtime import KeptAirtime
 from hardware_bridges.radio.transmitter import Transmitter
 
 #: Frames kept for a program that does not ask; the oldest go first.
@@ -68,6 +69,10 @@ class MqttRadio(FittedPort):
     def fit(cls, config: MqttConfig, name: str, bench: Any) -> MqttRadio:
         """Return the radio of a node."""
         return cls(cls.session(config, bench), bench.seat.modem, bench.now_us, name)
+
+    def keep_airtime(self, kept: KeptAirtime) -> None:
+        """Take over what was sent before this process began, and keep what is sent."""
+        self._transmitter.keep(kept)
 
     def send(self, now_us: int, data: bytes) -> SendResult:
         """Have a frame sent now, or say when modem, law or broker allow it."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import random
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cosim.node.assembly import assemble
 from cosim.node.config import read_config
 from gridmodel.errors import RecordError
+from gridmodel.settings import parse
 from gridmodel.wire.duty_cycle import DutyLedger
 from gridmodel.wire.lora import Modem
 from gridmodel.wire.regions import HOUR_US
 from hardware_bridges.link_error import LinkError
+from hardware_bridges.mqtt.radio import MqttRadio
 from hardware_bridges.radio import kept_airtime
+from hardware_bridges.radio.e22_config import E22Config
+from hardware_bridges.radio.e22_emulated import EmulatedE22Radio
 from hardware_bridges.radio.emulated import EmulatedRadio
 from hardware_bridges.radio.kept_airtime import KeptAirtime, boot_stamp
 from hardware_bridges.radio.transmitter import Transmitter
@@ -188,6 +193,43 @@ def test_a_radio_on_real_files_takes_over_from_the_one_before(tmp_path: Path):
     answer = radio().send(0, bytes(200))
     assert not answer.accepted
     assert answer.retry_us > 3400 * S
+
+
+def e22(air, now_us):
+    measured = {"bandwidth_khz": 125, "airtimes": [{"payload_bytes": 32, "airtime_ms": 300}]}
+    config = parse(E22Config, {"measured": measured, "packet_bytes": 32})
+    return EmulatedE22Radio(air, now_us, config)
+
+
+def mqtt(air, now_us):
+    topics = SimpleNamespace(set="{}/{}/set".format, state="{}/{}/state".format)
+    session = SimpleNamespace(topics=topics, on=lambda *_: None, publish=lambda *_, **__: None)
+    return MqttRadio(session, MODEM, now_us)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("body", [e22, mqtt])
+def test_radios_of_every_kind_take_over_from_the_one_before(body):
+    now, flash = [0], Flash()
+    air = SimpleNamespace(send=lambda frame, airtime_us: None)
+    radio = body(air, lambda: now[0])
+    radio.keep_airtime(KeptAirtime(flash))
+    for _ in range(2000):
+        answer = radio.send(now[0], bytes(20))
+        if not answer.accepted and answer.retry_us > now[0] + 60 * S:
+            break  # the hour is used up
+        now[0] = now[0] + answer.airtime_us if answer.accepted else answer.retry_us
+    else:
+        raise AssertionError("the hour was never used up")
+    if hasattr(radio, "close"):
+        radio.close()
+    now[0] = 0  # a process has a clock of its own
+    again = body(air, lambda: now[0])
+    again.keep_airtime(KeptAirtime(flash))
+    answer = again.send(0, bytes(20))
+    assert not answer.accepted
+    assert answer.retry_us > 3400 * S
+    if hasattr(again, "close"):
+        again.close()
 
 
 def test_the_machine_tells_its_boot_and_never_the_same_one_if_it_cannot(monkeypatch):

@@ -63,6 +63,23 @@ def test_a_partition_that_dies_is_told_by_its_name(broker, lines):
     line.end(3, "")
 
 
+@pytest.mark.parametrize("last", [b'{"code": 3, "rea', b'{"code": "x", "reason": ""}\n', b"\xff\n"])
+def test_a_partition_that_dies_in_its_last_word_is_told_by_its_name(broker, lines, last):
+    line = Lifeline("right", broker, print)
+    line._ended.set()
+    line._line.sendall(last)
+    line._line.shutdown(socket.SHUT_RDWR)
+    assert ends(lines) == [End("right", None, "died without a word")]
+    line.end(3, "")
+
+
+def test_a_partition_with_much_to_say_is_heard(broker, lines):
+    Lifeline("left", broker, print).end(3, "x" * 200_000)
+    (end,) = ends(lines)
+    assert (end.partition, end.code) == ("left", 3)
+    assert set(end.reason) == {"x"}
+
+
 def test_a_partition_that_is_stopped_is_told_when_it_was_silent_too_long(broker, lines):
     line = Lifeline("right", broker, print, stall_timeout_s=2.0)
     live = Lifeline("left", broker, print, stall_timeout_s=2.0)
@@ -98,7 +115,6 @@ def test_strangers_on_the_port_are_no_partitions(broker, lines):
     for said in (
         b"",
         b"GET / HTTP/1.1\r\n\r\n",
-        b'{"partition": "left", "stall_timeout_s": 9}\n{"code": "x"}\n',
         b"\xff" * 100_000,
     ):
         with socket.create_connection((host, int(port) - 1)) as stranger:
