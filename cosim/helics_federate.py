@@ -128,7 +128,7 @@ class HelicsFederate:
         finally:
             desk.member.federate.close()
         h.helicsFederateDisconnect(fed)
-        h.helicsFederateFree(fed)
+        del fed
         h.helicsCloseLibrary()
 
     def _needed(self) -> list[str]:

@@ -279,10 +279,10 @@ class HelicsGateway(Federate):
                 h.helicsFederateDisconnect(self._fed)
         self._over.set()
         end(self._children, 3.0)
-        if self._fed is not None:
-            h.helicsFederateFree(self._fed)
+        self._fed = None
         if self._broker is not None:
             self._broker.close(1000)
+            self._broker = None
 
 
 def _signal(name: str, given: OutsideSignal) -> Signal:

@@ -30,7 +30,6 @@ def unpublished(h: Any, fed: Any, keys: Sequence[str]) -> str:
         return ""
     query = h.helicsCreateQuery("root", "publications")
     known = [str(key) for key in h.helicsQueryExecute(query, fed)]
-    h.helicsQueryFree(query)
     missing = [key for key in keys if key not in known]
     return "; ".join(f"nobody publishes '{key}'. {near(key, known)}" for key in missing)
 

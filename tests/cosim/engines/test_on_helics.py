@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cosim import run_folder, snapshots
+from cosim.engines.helics_border import HelicsBroker, free_port
 from cosim.run import DONE, FAILED, INTERRUPTED, RunOptions, run
 from cosim.scenario.build import load
 from tests.conftest import ROOT
@@ -232,3 +233,16 @@ def test_a_host_without_free_ports_ends_the_run_with_the_reason(tmp_path, monkey
     assert result.code == FAILED
     assert "free ports" in result.reason
     assert "cannot be written" not in result.reason
+
+
+def test_a_broker_that_python_lets_go_late_takes_no_other_with_it():
+    """Two runs of one process may meet the same port, and HELICS the same address in memory."""
+    port = free_port()
+    first = HelicsBroker(2, port)
+    first.close(100)
+    second = HelicsBroker(2, port)
+    del first
+    assert second.connected()
+    assert second.joined() == 0
+    second.close(100)
+    HelicsBroker(2, port).close(100)
