@@ -31,7 +31,8 @@ BANDWIDTHS_KHZ = (62.5, 125.0, 250.0, 500.0)
 #: Least signal-to-noise ratio that is demodulated, by spreading factor. SX126x data
 #: sheet, table 6-1. [dB]
 SNR_FLOOR_DB = {5: -2.5, 6: -5.0, 7: -7.5, 8: -10.0, 9: -12.5, 10: -15.0, 11: -17.5, 12: -20.0}
-
+#: Last symbols of the preamble that a receiver needs (LoRaSim).
+SYNC_SYMBOLS = 5
 #: Bytes of the longest payload.
 LONGEST_BYTES = 255
 
@@ -140,6 +141,10 @@ class Modem(Settings):
     def symbol_us(self) -> float:
         """Length of one symbol. [us]"""
         return float(2**self.spreading_factor / self.bandwidth_khz * 1e3)
+
+    def spare_us(self, sync_symbols: int = SYNC_SYMBOLS) -> int:
+        """Return how much of a packet's beginning a receiver may miss. [us]"""
+        return round(max(self.preamble_symbols - sync_symbols, 0) * self.symbol_us)
 
     def sensitivity_dbm(self, noise_figure_db: float = 6.0) -> float:
         """Return the weakest signal that is demodulated. [dBm]"""

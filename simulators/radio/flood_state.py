@@ -14,8 +14,6 @@ from simulators.radio.event_heap import EventHeap, event_heap
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: Last symbols of the preamble a receiver needs (LoRaSim).
-_SYNC_SYMBOLS = 5
 #: Packets a node holds for sending, as the firmware's MAX_TX_QUEUE.
 QUEUE = 16
 #: Own packets a node waits for an acknowledgement of, at once.
@@ -136,12 +134,11 @@ def ether(
     np.fill_diagonal(hears, False)
     near = np.nonzero(hears)[1].astype(np.int64)
     first = np.concatenate([[0], hears.sum(axis=1).cumsum()]).astype(np.int64)
-    free = max(modem.preamble_symbols - _SYNC_SYMBOLS, 0) * modem.symbol_us
     # The firmware keeps whole milliseconds: 2.5 symbols, then 0.2 + 0.4 + 7 ms.
     slot_us = int(2.5 * modem.symbol_us / 1e3 + 7.6) * 1000
     airtimes = np.array([modem.airtime_us(size) for size in range(256)], dtype=np.int64)
     return Ether(
-        level_dbm, noise_dbm, floor_dbm, capture_db, first, near, routers, airtimes, round(free),
+        level_dbm, noise_dbm, floor_dbm, capture_db, first, near, routers, airtimes, modem.spare_us(),
         slot_us, round(2.5 * modem.symbol_us), *errors_pu, int(duty_pu * HOUR_US),
     )  # fmt: skip
 

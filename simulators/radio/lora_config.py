@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gridmodel.settings import Settings
 from gridmodel.wire.cells import CellPlan
-from gridmodel.wire.lora import Modem
+from gridmodel.wire.lora import SYNC_SYMBOLS, Modem
 from simulators.radio.clear_channel import ListenBeforeTalk
 from simulators.radio.energy import EnergyConfig
 from simulators.radio.isolation import MATRICES
@@ -63,7 +63,7 @@ class LoraConfig(Settings):
         "the matrix's own if left out: 1 for croce, else 6",
     )
     sync_symbols_count: Annotated[int, Ge(0)] = Field(
-        5, description="last symbols of the preamble that must be unharmed"
+        SYNC_SYMBOLS, description="last symbols of the preamble that must be unharmed"
     )
     neighbour_margin_db: Annotated[float, Ge(0.0)] = Field(
         30.0, description="radios this far below the floor are not looked at"

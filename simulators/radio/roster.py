@@ -93,7 +93,6 @@ class Roster:
         if modem not in self._tunings:
             config = self._config
             rows = [k for k, own in enumerate(self.listen) if _same_channel(own, modem)]
-            spare = max(modem.preamble_symbols - config.sync_symbols_count, 0)
             # What no radio is tuned to only disturbs: a table need not have its floor.
             table = config.sensitivity if rows else "snr_floor"
             self._tunings[modem] = Tuning(
@@ -101,7 +100,7 @@ class Roster:
                 modem.noise_dbm(config.noise_figure_db),
                 floor_db(table, modem, config.noise_figure_db),
                 sensitivity_dbm(table, modem, config.noise_figure_db),
-                round(spare * modem.symbol_us),
+                modem.spare_us(config.sync_symbols_count),
                 np.array(rows, dtype=np.int64),
             )
         return self._tunings[modem]

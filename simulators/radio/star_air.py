@@ -16,8 +16,6 @@ from simulators.radio.collisions import COLLIDED, DEAF, DELIVERED, NO_DEMODULATO
 from simulators.radio.isolation import SF_MIN
 
 Array = NDArray[np.float64]
-#: Last symbols of the preamble a receiver needs (LoRaSim).
-_SYNC_SYMBOLS = 5
 
 
 class Ears(NamedTuple):
@@ -58,8 +56,7 @@ class StarAir:
         self, t_us: int, sender: int, modem: Modem, size: int, gateways: list[int], ears: Ears
     ) -> Flight:
         """Put a packet on the air; gateways that can hear it seize a demodulator for it."""
-        spare = max(modem.preamble_symbols - _SYNC_SYMBOLS, 0) * modem.symbol_us
-        flight = Flight(sender, modem, t_us, t_us + modem.airtime_us(size), t_us + round(spare))
+        flight = Flight(sender, modem, t_us, t_us + modem.airtime_us(size), t_us + modem.spare_us())
         least_dbm = modem.sensitivity_dbm(ears.noise_figure_db)
         for gateway in gateways:
             taken = sum(gateway in f.seized and f.end_us > t_us for f in self.flights)

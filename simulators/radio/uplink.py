@@ -22,7 +22,7 @@ from pydantic import Field
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import near
 from gridmodel.units import US_PER_S
-from gridmodel.wire.lora import Modem
+from gridmodel.wire.lora import SYNC_SYMBOLS, Modem
 from gridmodel.wire.regions import HOUR_US
 from simulators.radio.arrivals import periodic_us, poisson_us, spacing_us
 from simulators.radio.collisions import CAUSES, DELIVERED, Busy, Packets, judge
@@ -68,7 +68,7 @@ class UplinkConfig(Terrain):
         None, description="among packets of one spreading factor; the matrix's own if left out"
     )
     sync_symbols: Annotated[int, Ge(0)] = Field(
-        5, description="last symbols of the preamble a receiver needs (LoRaSim)"
+        SYNC_SYMBOLS, description="last symbols of the preamble a receiver needs (LoRaSim)"
     )
     rayleigh: bool = Field(False, description="each packet fades by itself at each gateway")
     downlink_s: Annotated[float, Gt(0.0)] | None = Field(
@@ -377,8 +377,7 @@ def _drawn(
         start_us, node = poisson_us(rng, len(rows), period_us, window_us, gap_us)
     else:
         start_us, node = periodic_us(rng, len(rows), period_us, window_us, gap_us, config.jitter_pu)
-    symbols = max(config.modem.preamble_symbols - config.sync_symbols, 0)
-    free_us = np.array([round(symbols * _tuned(config, sf).symbol_us) for sf in _SF])
+    free_us = np.array([_tuned(config, sf).spare_us(config.sync_symbols) for sf in _SF])
     channel = rng.integers(config.channels, size=len(node))
     sf = rows[node]
     return Packets(start_us, start_us + airtimes[sf], start_us + free_us[sf], sf, channel), node
