@@ -11,20 +11,25 @@ from gridmodel.kpi import Kpi
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A key figure outside its bounds."""
+    """A key figure outside its bounds, or one that a run did not come to have."""
 
     name: str
-    value: float
+    value: float | None
     bound: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        found = ": there was none in this run" if self.value is None else f" is {self.value:g}"
+        return f"{self.name}{found}, expected {self.bound}"
 
 
 def shortfalls_of(expect: Mapping[str, BoundConfig], kpis: Mapping[str, Kpi]) -> list[Shortfall]:
-    """Return the key figures that lie outside their bounds."""
+    """Return the key figures that lie outside their bounds, or were not there to be in them."""
     found = []
     for name, bound in expect.items():
-        value = kpis[name].value
-        if bound.min is not None and value < bound.min:
+        value = kpis[name].value if name in kpis else None
+        if bound.min is not None and (value is None or value < bound.min):
             found.append(Shortfall(name, value, f"at least {bound.min:g}"))
-        if bound.max is not None and value > bound.max:
+        if bound.max is not None and (value is None or value > bound.max):
             found.append(Shortfall(name, value, f"at most {bound.max:g}"))
     return found

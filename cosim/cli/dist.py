@@ -10,11 +10,12 @@ import typer
 from rich.markup import escape
 
 from cosim.cli.console import err, out
+from cosim.cli.counted import counted
 from cosim.cli.dist_compare import UNSOLVED, compare_command
 from cosim.cli.dist_draw import draw_command
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, net_path, read_net
 from cosim.cli.dist_tables import print_flow, print_idle, print_troubles
-from gridmodel.errors import Fault
+from gridmodel.errors import Fault, InputError
 from gridmodel.ingest.formats import BY_SUFFIX, WRITABLE, Notices
 from gridmodel.ingest.write import faults_of_target, write_any
 from gridmodel.network.checks import warnings
@@ -49,7 +50,7 @@ def import_command(
 ) -> None:  # fmt: skip
     """Read a network and write it as ours or in another format; tell all that was not taken over."""
     faults = [] if output is None else faults_of_target(output, to, "--to")
-    if output is not None and output.exists() and output.samefile(net_path(file)):
+    if output is not None and output.exists() and _is_read(file, output):
         advice = "Give another name."
         faults.append(Fault("--output", "", f"'{output}' is the file that is read.", advice))
     network, notices = read_net(file, form, faults)
@@ -60,6 +61,15 @@ def import_command(
     if output is not None:
         _print_notices(write_any(network, output, to))
         out.print(str(output), soft_wrap=True, markup=False)
+
+
+def _is_read(text: str, output: Path) -> bool:
+    """Return whether the file to write is the one that is read."""
+    try:
+        path = net_path(text)
+    except InputError:  # told when it is read
+        return False
+    return path.exists() and output.samefile(path)
 
 
 def _print_notices(notices: Notices) -> None:
@@ -73,7 +83,8 @@ def _summary(network: Network) -> str:
     for key in network.GROUPS:
         count = len(getattr(network, key))
         if count:
-            parts.append(f"{count:,} {key.replace('_', ' ')}")
+            one = key.removesuffix("es" if key.endswith(("ses", "ches")) else "s")
+            parts.append(counted(count, one.replace("_", " ")))
     return ", ".join(parts)
 
 
@@ -99,8 +110,7 @@ def pf_command(  # noqa: PLR0913  one option each
         faults.append(Fault("--v-min", "", problem, "Give the lower limit first."))
     network, notices = read_net(net, form, faults)
     if notices:
-        count = f"{len(notices)} notice{'s' * (len(notices) != 1)}"
-        text = f"[dim]{count} of the reader: feedertwin dist import {escape(net)}[/]"
+        text = f"[dim]{counted(len(notices), 'notice')} of the reader: feedertwin dist import {escape(net)}[/]"
         err.print(text, soft_wrap=True)
     controls = not no_controls
     flow = solve(network, solver, controls)

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from cosim.cli.console import err, out, print_table
+from cosim.cli.counted import counted
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, read_net
 from cosim.cli.dist_tables import print_troubles
 from gridmodel.errors import InputError, MissingExtraError
@@ -23,6 +24,8 @@ from simulators.power_flow.solvers import SOLVERS, Solver
 #: No solution, or solvers that could not hold the network at all.
 UNSOLVED = 3
 _REFERENCE = "opendss"
+#: Reasons that are told.
+_MOST_REASONS = 10
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,15 @@ class Side:
         Time of a second solve, network to answer. [ms]
     why : tuple of str
         Why it cannot.
+    install : str
+        The command that would install it, if it is not installed.
     """
 
     solver: str
     flow: PowerFlow | None
     ms: float = 0.0
     why: tuple[str, ...] = ()
+    install: str = ""
 
 
 def compare_command(
@@ -55,7 +61,7 @@ def compare_command(
 ) -> None:
     """Solve a network by every solver: greatest differences and where, losses, taps, time.
 
-    A solver without controls takes the taps and capacitors that another one came to. The
+    A solver that is not installed, or cannot hold the network, is left out and told. A solver without controls takes the taps and capacitors that another one came to. The
     time is that of a second solve. Exit code 3 if a solver that can hold the network finds
     no solution.
     """
@@ -107,7 +113,8 @@ def _side(solver: Solver, network: Network, controls: bool) -> Side:
     except InputError as error:
         return Side(solver.name, None, why=tuple(str(fault) for fault in error.faults))
     except MissingExtraError as error:
-        return Side(solver.name, None, why=(str(error),))
+        _, _, install = str(error).partition(": ")
+        return Side(solver.name, None, why=("it is not installed",), install=install)
 
 
 def difference(one: PowerFlow, other: PowerFlow) -> tuple[float, str]:
@@ -127,7 +134,7 @@ def _print(
     for side in sides:
         flow = side.flow
         if flow is None:
-            rows.append([side.solver, "cannot", *[""] * 6])
+            rows.append([side.solver, "left out", *[""] * 6])
             continue
         if not flow.converged:
             rows.append([side.solver, "no", str(flow.iterations), f"{side.ms:,.1f}"])
@@ -146,12 +153,23 @@ def _print(
     for side in sides:
         if side.flow is not None and side.flow.troubles:
             print_troubles(side.flow)
-        if side.why:
-            err.print(f"\n[bold]{side.solver}[/] cannot hold it:")
-            for line in side.why[:10]:
-                err.print(f"  {line}", markup=False, soft_wrap=True)
-            if len(side.why) > 10:
-                err.print(f"  and {len(side.why) - 10:,} reasons more")
+        if side.flow is None:
+            _print_left_out(side)
+
+
+def _print_left_out(side: Side) -> None:
+    """Print why a solver was not asked, and what would change that."""
+    name = f"\n[bold]{side.solver}[/] is left out"
+    if side.install:
+        err.print(f"{name}: it is not installed. To compare with it as well:")
+        err.print(f"  {side.install}", markup=False, soft_wrap=True)
+        return
+    err.print(f"{name}: it cannot hold this network, for {counted(len(side.why), 'reason')}:")
+    for line in side.why[:_MOST_REASONS]:
+        err.print(f"  {line}", markup=False, soft_wrap=True)
+    more = len(side.why) - _MOST_REASONS
+    if more > 0:
+        err.print(f"  and {counted(more, 'more reason')}")
 
 
 def _print_positions(good: Mapping[str, PowerFlow], controls: bool) -> None:
@@ -188,6 +206,7 @@ def _as_data(
     for side in sides:
         if side.flow is None:
             solvers[side.solver] = {"converged": False, "why": list(side.why)}
+            solvers[side.solver] |= {"install": side.install} if side.install else {}
             continue
         flow = side.flow
         solvers[side.solver] = {

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from cosim.cli.console import err, out
 from cosim.cli.dist_compare import UNSOLVED
-from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, net_path, read_net
+from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, read_net
 from cosim.cli.dist_tables import print_troubles
 from gridmodel.errors import Fault, InputError
 from gridmodel.settings import near
@@ -39,7 +39,7 @@ def draw_command(
     """
     from cosim.report.network_picture import draw  # matplotlib takes a second to load
 
-    picture = output or Path(f"{net_path(net).stem}.svg")
+    picture = output or Path(f"{Path(net).stem}.svg")
     faults = faults_of_solver(solver, "--solver")
     if picture.suffix.lower() not in _ENDINGS:
         problem = f"'{picture}' is no picture's name."

@@ -8,6 +8,7 @@ import numpy as np
 from rich.markup import escape
 
 from cosim.cli.console import err, out, print_table
+from cosim.cli.counted import counted
 from gridmodel.network.topology import topology
 from simulators.power_flow.phase_voltages import PhaseVoltages, phase_voltages
 from simulators.power_flow.result import PowerFlow, Trouble
@@ -38,7 +39,7 @@ def print_flow(flow: PowerFlow, band_pu: tuple[float, float], every: bool, contr
     how = "controls have acted" if controls else "taps and capacitors as they stand"
     out.print(
         f"[bold]{escape(flow.network.name)}[/] by {flow.solver}: [green]converged[/] in "
-        f"{flow.iterations} iterations; {how}\n"
+        f"{steps_of(flow)}; {how}\n"
         f"source {source.real:,.2f} kW, {source.imag:,.2f} kvar   "
         f"losses {losses.real:,.3f} kW{share}, {losses.imag:,.3f} kvar\n",
         soft_wrap=True,
@@ -68,7 +69,7 @@ def _print_buses(
     table = [_bus_row(flow, found, row, band_pu, with_neutral) for row in rows.tolist()]
     print_table("", columns, table)
     if hidden:
-        out.print(f"[dim]and {hidden:,} buses nearer to 1 pu; --all shows them[/]")
+        out.print(f"[dim]and {counted(hidden, 'bus')} nearer to 1 pu; --all shows all[/]")
     out.print()
 
 
@@ -127,6 +128,11 @@ def _print_outside(flow: PowerFlow, found: PhaseVoltages, band_pu: tuple[float, 
     out.print(f"[red]{len(names)} outside {span}[/]: {_listed(names)}", soft_wrap=True)
 
 
+def steps_of(flow: PowerFlow) -> str:
+    """Return what it took, ``60 iterations``; the sweep counts solutions between its controls."""
+    return counted(flow.iterations, "solution" if flow.solver == "fbs" else "iteration")
+
+
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     return escape(", ".join(names[:_MOST_NAMES])) + more
@@ -135,9 +141,9 @@ def _listed(names: Sequence[str]) -> str:
 def print_troubles(flow: PowerFlow) -> None:
     """Print why there is no solution: where, how it went, and the usual causes."""
     state = "found, with troubles" if flow.converged else "not found"
+    took = f", {steps_of(flow)}" if flow.iterations else ""
     err.print(
-        f"[bold red]solution of {escape(flow.network.name)} {state}[/] ({flow.solver}, "
-        f"{flow.iterations} iterations)",
+        f"[bold red]solution of {escape(flow.network.name)} {state}[/] ({flow.solver}{took})",
         soft_wrap=True,
     )
     for trouble in flow.troubles:
@@ -152,13 +158,14 @@ def print_idle(flow: PowerFlow) -> None:
 
 
 def _print_trouble(trouble: Trouble) -> None:
-    err.print(
-        f"  [cyan]{escape(trouble.where)}[/]: {escape(trouble.problem)} "
-        f"[green]{escape(trouble.advice)}[/]",
-        soft_wrap=True,
-    )
-    if trouble.residuals_pu:
-        err.print(f"  residuals  {_history(trouble.residuals_pu)} pu", soft_wrap=True)
+    err.print(f"  [cyan]{escape(trouble.where)}[/]: {escape(trouble.problem)}", soft_wrap=True)
+    err.print(f"  [green]{escape(trouble.advice)}[/]", soft_wrap=True)
+    if len(trouble.residuals_pu) > 1:  # a single one is told in the problem
+        err.print(
+            f"  residuals  {_history(trouble.residuals_pu)} pu, the greatest change of a voltage "
+            "from iteration to iteration",
+            soft_wrap=True,
+        )
 
 
 def _history(residuals_pu: Sequence[float]) -> str:

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from cosim.cli.console import out, print_table
+from cosim.cli.counted import counted
+from cosim.cli.inverter_sets import sets_command
 from cosim.scenario.document import read
 from gridmodel.errors import Fault, InputError, ScenarioError
-from gridmodel.settings import near
 
 app = typer.Typer(help="Inverter settings: what they are, and what they cannot do.")
+app.command("sets")(sets_command)
 PLOTS = (".png", ".svg")
 #: A trap is no fault of the file, but the check has found something.
 FOUND = 1
@@ -60,34 +62,7 @@ def check_command(
             for trap in traps:
                 out.print(f"\n[bold]{trap.kind}[/], {trap.who}: {trap.text}")
         else:
-            count = len(rules)
-            text = f"[green]{file} has no traps[/]: {count} kind{'s' * (count != 1)} of inverters"
+            text = f"[green]{file} has no traps[/]: {counted(len(rules), 'kind')} of inverters"
             out.print(text, soft_wrap=True)
         out.print(f"\n{picture}", soft_wrap=True)
     raise typer.Exit(FOUND if traps else 0)
-
-
-@app.command("sets")
-def sets_command(
-    name: Annotated[str, typer.Argument(help="A rule set; all their names if left out.")] = "",
-) -> None:
-    """List the rule sets, or one set's values, each with its clause."""
-    from simulators.inverters.standard.rule_sets import names, rule_set
-
-    if not name:
-        rows = [(one, rule_set(one).rules.title) for one in names()]
-        print_table("", ("set", "what it is"), rows)
-        return
-    if name not in names():
-        fault = Fault(name, "", "there is no such rule set.", near(name, names()))
-        raise InputError("rule set cannot be shown", [fault])
-    found = rule_set(name)
-    out.print(f"[bold]{found.rules.title}[/]\n{found.rules.source}\n")
-    values = found.rules.model_dump(mode="json")
-    table = []
-    for key, clause in found.clauses.items():
-        value = values
-        for part in key.split("."):
-            value = value[part]
-        table.append((key, str(value), clause))
-    print_table("", ("value", "is", "clause"), table)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cosim.cli.console import out, print_table
+from cosim.cli.counted import counted
 from cosim.cli.lora_capacity import capacity_command
 from cosim.cli.lora_draw import draw_command
 from cosim.cli.lora_frames import frames_command
@@ -77,7 +78,7 @@ def airtime_command(  # noqa: PLR0913  one option each
         print(json.dumps({"airtime_us": airtime_us}))  # noqa: T201  exactly one JSON object
         return
     out.print(
-        f"[bold]{airtime_us / 1e3:,.3f} ms[/] on air: {payload_bytes} bytes at SF{sf}/{bw_khz:g} "
+        f"[bold]{airtime_us / 1e3:,.3f} ms[/] on air: {counted(payload_bytes, 'byte')} at SF{sf}/{bw_khz:g} "
         f"kHz, {cr}, {'implicit' if implicit else 'explicit'} header, "
         f"{'no ' if no_crc else ''}checksum; symbol {modem.symbol_us / 1e3:g} ms, "
         f"low data rate optimisation {'on' if modem.optimised else 'off'}",

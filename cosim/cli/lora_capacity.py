@@ -23,6 +23,7 @@ from gridmodel.settings import near
 
 if TYPE_CHECKING:
     from cosim.radio_view.cell_mixes import Mix
+    from simulators.radio.uplink import Capacity
 
 #: Mixes of spreading factors: all nodes the same, or each the lowest that reaches.
 _MIXES = (*(f"sf{sf}" for sf in range(7, 13)), "lowest")
@@ -85,19 +86,21 @@ def capacity_command(  # noqa: PLR0913  one option each
         content = {"target_pu": target_pu, "mixes": {one.name: one.as_json() for one in found}}
         print(json.dumps(content))  # noqa: T201  exactly one JSON object
     else:
-        _show(found, period_s, radius_m)
+        _show(found, target_pu, period_s, radius_m)
         if plot is not None:
             out.print(str(plot), soft_wrap=True, markup=False)
 
 
-def _show(found: list[Mix], period_s: float, radius_m: float) -> None:
-    rows = [
-        (one.name, f"{one.range_m:,.0f}",
-         f"{'' if one.capacity.limited else '>= '}{one.capacity.nodes:,}",
-         f"{one.capacity.delivery_pu:.3f}", _rate(one.capacity.per_hour))
-        for one in found
-    ]  # fmt: skip
+def _show(found: list[Mix], target_pu: float, period_s: float, radius_m: float) -> None:
+    rows = [(one.name, f"{one.range_m:,.0f}", *_cells(one.capacity)) for one in found]
     print_table("", ("mix", "range [m]", "nodes", "delivered [pu]", "packets an hour"), rows)
+    for one in found:
+        if not one.capacity.nodes:
+            out.print(
+                f"{one.name}: not even one node has {target_pu:g} of its packets delivered; alone in "
+                f"the cell it has {one.alone_pu:.3f}, in the mean of all places.",
+                soft_wrap=True,
+            )
     short = [one.name for one in found if one.range_m < radius_m]
     if short:
         out.print(
@@ -116,6 +119,14 @@ def _show(found: list[Mix], period_s: float, radius_m: float) -> None:
             "nodes send as it allows.",
             soft_wrap=True,
         )
+
+
+def _cells(found: Capacity) -> tuple[str, str, str]:
+    """Return nodes, delivery and packets an hour; none where not even one node will do."""
+    if found.delivery_pu is None:
+        return "none", "-", "-"
+    nodes = f"{'' if found.limited else '>= '}{found.nodes:,}"
+    return nodes, f"{found.delivery_pu:.3f}", _rate(found.per_hour)
 
 
 def _rate(per_hour: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from cosim.cli.console import out, print_table
+from cosim.cli.counted import counted
 from cosim.cli.run import JsonOption
 from gridmodel.errors import Fault, FrameError, InputError, UnitError
 from gridmodel.units import seconds, unit_of
@@ -81,11 +82,11 @@ def frames_command(
     print_table("", _COLUMNS, [_cells(row) for row in rows])
     opened = sum(row.opened is not None for row in rows)
     frames = sum(row.record.frame is not None for row in rows)
-    out.print(f"{frames:,} frames, {opened:,} opened", soft_wrap=True)
+    out.print(f"{counted(frames, 'frame')}, {opened:,} opened", soft_wrap=True)
     if journal.broken_count or journal.cut_bytes:
         out.print(
-            f"passed over: {journal.broken_count} entries that cannot be read, "
-            f"{journal.cut_bytes} bytes of one that was cut off",
+            f"passed over: {counted(journal.broken_count, 'entry')} that cannot be read, "
+            f"{counted(journal.cut_bytes, 'byte')} of one that was cut off",
             soft_wrap=True,
         )
 

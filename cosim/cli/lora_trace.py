@@ -11,6 +11,7 @@ import typer
 
 from cosim import run_folder
 from cosim.cli.console import out
+from cosim.cli.counted import counted
 from cosim.cli.run import JsonOption, OutOption, RunArgument
 from gridmodel.errors import Fault, InputError
 from gridmodel.settings import near
@@ -72,7 +73,7 @@ def trace_command(
     out.print(
         f"{_told(fates)} packets; receptions: {_told(outcomes)}", soft_wrap=True, markup=False
     )
-    out.print(f"{path}: {rows:,} rows", soft_wrap=True, markup=False)
+    out.print(f"{path}: {counted(rows, 'row')}", soft_wrap=True, markup=False)
 
 
 def trace_of(folder: Path, channel: str, network: Path | None) -> Trace:

@@ -39,10 +39,11 @@ def capacity_plot(
     for k, one in enumerate(found):
         nodes, delivery = np.array(one.curve, dtype=float).reshape(-1, 2).T
         sign = "" if one.capacity.limited else "at least "
+        most = f"{sign}{one.capacity.nodes:,} nodes" if one.capacity.nodes else "not even one node"
         # Later lines have gaps, so that one below them is seen.
         axes.semilogx(nodes, delivery, color=COLOURS[k % len(COLOURS)], linewidth=1.6, marker="o",
                       markersize=3, linestyle=_DASHES[k % len(_DASHES)],
-                      label=f"{one.name}: {sign}{one.capacity.nodes:,} nodes")  # fmt: skip
+                      label=f"{one.name}: {most}")  # fmt: skip
     axes.axhline(target_pu, color="#888888", linewidth=0.8, linestyle="--")
     axes.annotate(f"wanted: {target_pu:g}", (0.995, target_pu), fontsize=8, color="#555555",
                   xycoords=("axes fraction", "data"), ha="right", va="bottom")  # fmt: skip

@@ -38,12 +38,18 @@ class Mix:
     capacity: Capacity
     curve: tuple[tuple[int, float], ...]
 
+    @property
+    def alone_pu(self) -> float:
+        """Delivery of a node that has the cell to itself: what range and fading leave. [pu]"""
+        return self.capacity.tried[0][1]
+
     def as_json(self) -> dict[str, Any]:
         """Return it by stable names."""
         return {
             "range_m": self.range_m,
             "nodes": self.capacity.nodes,
             "delivery_pu": self.capacity.delivery_pu,
+            "alone_pu": self.alone_pu,
             "packets_per_h": self.capacity.per_hour,
             "limited": self.capacity.limited,
             "curve": [{"nodes": nodes, "delivery_pu": pu} for nodes, pu in self.curve],

@@ -35,7 +35,8 @@ from gridmodel.ingest.opendss_equipment import (
     read_sources,
 )
 from gridmodel.ingest.opendss_profile import Profile
-from gridmodel.ingest.opendss_script import Command, Skipped, read_script
+from gridmodel.ingest.opendss_refusals import Refusals
+from gridmodel.ingest.opendss_script import Skipped, read_script
 from gridmodel.ingest.opendss_transformers import read_transformers
 from gridmodel.network.checks import check
 from gridmodel.network.network import Bus, Network
@@ -43,7 +44,7 @@ from gridmodel.network.transformer import PowerTransformer
 
 #: The frequency OpenDSS starts with. [Hz]
 _USUAL_HZ = 60.0
-#: Errors of a script that are told one by one.
+#: Errors of a script that are told one by one, besides those that follow from them.
 _MOST_FAULTS = 20
 #: Classes that are taken over.
 _KNOWN = """
@@ -85,8 +86,8 @@ def read_opendss(path: Path) -> tuple[Network, tuple[Notice, ...]]:
     Raises
     ------
     NetworkError
-        With every fault: commands OpenDSS refuses, by file and line; values that cannot
-        be; what does not fit together.
+        With every fault: commands OpenDSS refuses, by file and line, without those that only
+        follow from another; values that cannot be; what does not fit together.
     """
     title = f"OpenDSS script {path.name} cannot be used"
     with _engine(path, title) as (dss, script):
@@ -153,21 +154,22 @@ def _engine(path: Path, title: str) -> Iterator[tuple[Any, _Script]]:
 
 
 def _run(dss: Any, path: Path, script: _Script) -> list[Fault]:
-    """Run a script command by command; return what the engine refused."""
-    faults: list[Fault] = []
+    """Run a script command by command; return why the engine refused some."""
+    refusals = Refusals(dss)
     command = dss.Text.Command
     for line in read_script(path):
         if isinstance(line, Fault):
-            faults.append(line)
+            refusals.missing(line)
         elif isinstance(line, Skipped):
             what = "left to the solver" if line.solves else "shows or writes something: skipped"
             script.notices.append(Notice(line.where, line.text[:60], f"{what}."))
         else:
             try:
                 command(line.text)
+                refusals.passed(line)
             except dss.DSSException as error:
-                faults.append(_refused(line, error))
-                if len(faults) == _MOST_FAULTS:
+                refusals.refused(line, error, script.origins)
+                if len(refusals) == _MOST_FAULTS:
                     break
             if line.creates:
                 script.origins[line.creates] = line.where
@@ -175,13 +177,7 @@ def _run(dss: Any, path: Path, script: _Script) -> list[Fault]:
                     script.tags[line.creates] = dict(line.tags)
             elif "bus" in line.tags:  # our writer's, in the order of the network
                 script.buses.append(line.text.partition("bus=")[2].split()[0].lower())
-    return faults
-
-
-def _refused(line: Command, error: Exception) -> Fault:
-    number, text = error.args if len(error.args) == 2 else (0, str(error))
-    problem = " ".join(str(text).split())
-    return Fault(line.where, line.text[:60], f"OpenDSS refuses it (error {number}): {problem}")
+    return refusals.faults
 
 
 def _dump(dss: Any, script: _Script) -> Dump:

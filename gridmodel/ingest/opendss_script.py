@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gridmodel.errors import Fault
+from gridmodel.ingest.plain_text import plain_text
+from gridmodel.settings import near
 
 #: Commands that show something, write files or run other programs, also by their first letters.
 _SKIPPED = ("show", "plot", "export", "visualize", "save", "dump", "help", "about", "panel")
@@ -84,10 +86,14 @@ def read_script(path: Path) -> Iterator[Command | Skipped | Fault]:
 
 def _file(path: Path, where: str, depth: int) -> Iterator[Command | Skipped | Fault]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = plain_text(path.read_bytes())
     except OSError as error:
         reason = error.strerror or error
         yield Fault(where, path.name, f"cannot be read: {reason}.", "Check path and rights.")
+        return
+    if text is None:
+        advice = "A script is plain text; name the master file itself."
+        yield Fault(where, path.name, "is not text.", advice)
         return
     if depth > _DEEPEST:
         yield Fault(where, path.name, "redirects to itself.", "Take the circle out.")
@@ -109,8 +115,18 @@ def _redirected(
     if found:
         yield from _file(found, where, depth + 1)
     else:
-        advice = "No file of that name is there, in whatever case of letters."
+        advice = _beside(path.parent, name)
         yield Fault(where, command[0].lower(), f"'{name}' does not exist.", advice)
+
+
+def _beside(folder: Path, name: str) -> str:
+    """Return a file that may be meant, or that none of the name is there."""
+    given = folder / name.replace("\\", "/")
+    there = given.parent.iterdir() if given.parent.is_dir() else ()
+    advice = near(given.name, (one.name for one in there))
+    if advice.startswith("Did"):
+        return advice
+    return "No file of that name is there, in whatever case of letters."
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

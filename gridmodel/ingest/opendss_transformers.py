@@ -49,7 +49,7 @@ def _transformer(
     key = f"transformer.{name}"
     count = len(record["Buses"])
     if count not in (2, 3):
-        intake.fault(key, f"has {count} windings.", "Two and three are known.")
+        intake.fault(key, f"has {count} winding{'s' * (count != 1)}.", "Two and three are known.")
         return None
     phases = int(record["Phases"])
     if phases == 2 and "delta" in [one.lower() for one in record["Conns"]]:

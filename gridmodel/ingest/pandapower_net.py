@@ -315,7 +315,8 @@ class _Reader:
         for table, frame in self.net.items():
             unread = not table.startswith(("_", "res_")) and table not in _READ
             if unread and hasattr(frame, "columns") and len(frame):
-                self.into.note(table, f"{len(frame)} rows left out: nothing of ours is like it")
+                rows = f"{len(frame)} row{'s' * (len(frame) != 1)}"
+                self.into.note(table, f"{rows} left out: nothing of ours is like it")
         profiles = self.net.get("profiles")
         if isinstance(profiles, dict) and profiles:
             self.into.note("profiles", "left out: values of the net's own tables are taken")

@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from gridmodel.errors import Fault, NetworkError
 from gridmodel.ingest.formats import BY_SUFFIX, FORMATS, Notices
+from gridmodel.ingest.plain_text import plain_text
 from gridmodel.neighbourhood import Neighbourhood
 from gridmodel.network.network import Network
 from gridmodel.settings import near
@@ -94,9 +95,13 @@ def _is_simbench(path: Path) -> bool:
 
 def _candidates(path: Path) -> list[str]:
     """Return the names beside a missing file that may be networks."""
-    endings = {*BY_SUFFIX, ".zip", path.suffix.lower()}
+    endings = {*BY_SUFFIX, ".zip", path.suffix.lower() or ".zip"}
     beside = [one for one in path.parent.iterdir() if not one.name.startswith(".")]
-    return [one.name for one in beside if one.suffix.lower() in endings]
+    return [
+        one.name
+        for one in beside
+        if one.suffix.lower() in endings or (one.is_dir() and any(one.glob("*.[xX][mM][lL]")))
+    ]
 
 
 def format_of(path: Path) -> str:
@@ -119,7 +124,10 @@ def format_of(path: Path) -> str:
         raise NetworkError(f"network {path.name} cannot be read", [fault]) from error
     if head.startswith(b"PK\x03\x04"):
         return "cim"
-    text = head.decode("utf-8", errors="replace").lstrip("\ufeff").lstrip()
+    whole = plain_text(head)
+    if whole is None:
+        raise _unknown(path, "is not text, and no zipped CIM.")
+    text = whole.lstrip("\ufeff").lstrip()
     if text.startswith(("{", "[")):
         return _of_keys(path, _json(path))
     if text.startswith("<"):

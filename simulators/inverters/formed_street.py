@@ -19,7 +19,7 @@ from gridmodel.settings import Settings, near
 from gridmodel.units import US_PER_S, microseconds
 from simulators.inverters.forming.former import GridFormer
 from simulators.inverters.forming.street import FormedStreet, PvGroup, Relay
-from simulators.inverters.grid_codes import GRID_CODES
+from simulators.inverters.grid_codes import GRID_CODES, faults_of_code
 
 Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
@@ -42,7 +42,10 @@ class FormedStreetConfig(Settings):
     load_damping_pu: Annotated[float, Ge(0.0), Le(5.0)] = Field(
         1.0, description="part by which load follows frequency (1: 1 % for 1 %)"
     )
-    grid_code: str = Field("sma_off_grid", description="frequency settings of the PV")
+    grid_code: str = Field(
+        "sma_off_grid",
+        description="rule set that says how PV meets frequency: 'feedertwin inverter sets'",
+    )
     secondary_per_s: NonNegative = Field(
         0.0, description="gain of the secondary control that restores frequency; 0 is none"
     )
@@ -108,10 +111,7 @@ class FormedStreetPart(Federate):
                 faults.append(
                     Fault(context.name, f"relays.{load}", "there is no such load.", advice)
                 )
-        if config.grid_code not in GRID_CODES:
-            problem = f"'{config.grid_code}' is no grid code."
-            advice = near(config.grid_code, GRID_CODES)
-            faults.append(Fault(context.name, "grid_code", problem, advice))
+        faults += faults_of_code(config.grid_code, context.name, "grid_code")
         if faults:
             raise ScenarioError("formed street cannot be built", faults)
         # Compiling, half a minute where nothing is kept yet, is no step that has stalled.

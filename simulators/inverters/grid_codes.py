@@ -1,18 +1,21 @@
 """Grid codes: what grid-following inverters do about frequency; an island needs no more.
 
-The values are those of the rule sets, with their clauses (`simulators.inverters.standard`).
-Thresholds are distances from nominal frequency, so one set serves 50 and 60 Hz.
+They bear the names of the rule sets (`simulators.inverters.standard`), whose values they
+take over. Thresholds are distances from nominal frequency, so one set serves 50 and 60 Hz.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 from pydantic import Field
 
-from gridmodel.settings import Settings
-from simulators.inverters.standard.rule_sets import rule_set
+from gridmodel.errors import Fault
+from gridmodel.settings import Settings, near
+from simulators.inverters.standard.rule_sets import names, rule_set
 from simulators.inverters.standard.rules import OFF as OFF
 from simulators.inverters.standard.rules import Rules
 
@@ -66,15 +69,54 @@ def of_rules(rules: Rules) -> GridCode:
     )
 
 
-#: Codes an island's PV may have, by name; the values are those of the rule sets.
-GRID_CODES: dict[str, GridCode] = {
-    name: of_rules(rule_set(source).rules)
-    for name, source in (
-        ("ieee_1547_2018", "ieee_1547_2018_b_iii"),
-        ("vde_ar_n_4105", "vde_ar_n_4105_2011"),
-        ("sma_off_grid", "sma_off_grid"),
-    )
-}
+#: Spellings that scenarios had before codes were named as rule sets are.
+_OLD = {"ieee_1547_2018": "ieee_1547_2018_b_iii", "vde_ar_n_4105": "vde_ar_n_4105_2011"}
+
+
+def _has_hysteresis(name: str) -> bool:
+    """Return whether a rule set holds power down on the way back, which `GridCode` cannot."""
+    return rule_set(name).rules.frequency_droop.over_release_hz is not None
+
+
+@cache
+def _code(name: str) -> GridCode:
+    return of_rules(rule_set(name).rules)
+
+
+class GridCodes(Mapping[str, GridCode]):
+    """Codes by the name of their rule set; a set is read when it is first asked for.
+
+    Old spellings are understood as well, and not listed.
+    """
+
+    def __getitem__(self, name: str) -> GridCode:
+        """Return a code by its name, or an old spelling of it."""
+        name = _OLD.get(name, name)
+        if name not in names() or _has_hysteresis(name):
+            raise KeyError(name)
+        return _code(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return (name for name in names() if not _has_hysteresis(name))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(1 for _ in self)
+
+
+#: Codes that PV on an island may have.
+GRID_CODES = GridCodes()
+
+
+def faults_of_code(name: str, where: str, key: str) -> list[Fault]:
+    """Return what is wrong with the name of a grid code, given at a key of a federate."""
+    if name in GRID_CODES:
+        return []
+    if name in names():
+        problem = f"'{name}' has hysteresis, which the PV of an island has not."
+        return [Fault(where, key, problem, "Take another, or the model standard_inverters.")]
+    return [Fault(where, key, f"'{name}' is no grid code.", near(name, GRID_CODES))]
 
 
 def least_power_pu(code: GridCode, shift_max_hz: float = OFF) -> tuple[float, float]:
@@ -97,8 +139,8 @@ def least_power_pu(code: GridCode, shift_max_hz: float = OFF) -> tuple[float, fl
 
     Examples
     --------
-    >>> [round(least_power_pu(GRID_CODES[name])[0], 2) for name in GRID_CODES]
-    [0.61, 0.48, 0.0]
+    >>> round(least_power_pu(GRID_CODES["vde_ar_n_4105_2011"])[0], 2)
+    0.48
     """
     distance = min(*code.over_hz, shift_max_hz)
     power = 1.0 - code.slope_pu_per_hz * max(distance - code.start_hz, 0.0)

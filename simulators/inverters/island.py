@@ -36,7 +36,7 @@ from gridmodel.units import US_PER_S, microseconds
 from simulators.inverters import dynamics as dyn
 from simulators.inverters import grid_following as gfl
 from simulators.inverters import grid_forming as gfm
-from simulators.inverters.grid_codes import GRID_CODES, least_power_pu
+from simulators.inverters.grid_codes import GRID_CODES, faults_of_code, least_power_pu
 from simulators.inverters.traps import curtailment, rate_of_change
 
 Array = NDArray[np.float64]
@@ -52,9 +52,12 @@ class IslandConfig(Settings):
     topology: Literal["interconnection_device", "transfer_switches"] = Field(
         "interconnection_device", description="how the street leaves the public grid"
     )
-    grid_code: str = Field("sma_off_grid", description="frequency settings of the PV inverters")
+    grid_code: str = Field(
+        "sma_off_grid",
+        description="rule set that says how PV meets frequency: 'feedertwin inverter sets'",
+    )
     grid_code_by_plant: Mapping[str, str] = Field(
-        {}, description="other settings for single plants, by plant name"
+        {}, description="other rule sets for single plants, by plant name"
     )
     load_damping_pu: Annotated[float, Ge(0.0), Le(5.0)] = Field(
         1.0, description="part by which load follows frequency (1: 1 % for 1 %)"
@@ -119,7 +122,7 @@ class Island(Federate):
         self._ran = np.ones(n_pv, dtype=np.bool_)
         self._energy = {"islanded_h": 0.0, "pv_offered_kwh": 0.0, "pv_used_kwh": 0.0}
         self._extremes = {"f_min_hz": self._f0, "f_max_hz": self._f0, "rocof_max_hz_per_s": 0.0}
-        self._reclose = (0.0, 0.0)
+        self._reclose: tuple[float, float] | None = None  # worst angle and slip, once there are any
         self._starts = 0
         self._declare(network)
 
@@ -129,23 +132,17 @@ class Island(Federate):
         network = context.network
         assert network is not None
         faults = []
-        if config.anchor.house not in network.consumer:
-            faults.append(
-                Fault(context.name, "anchor.house", f"there is no customer '{config.anchor.house}'.",
-                      near(config.anchor.house, network.consumer))
-            )  # fmt: skip
-        for plant in config.grid_code_by_plant:
+        house, known = config.anchor.house, network.consumer
+        if house not in known:
+            problem = f"there is no customer '{house}'."
+            faults.append(Fault(context.name, "anchor.house", problem, near(house, known)))
+        for plant, code in config.grid_code_by_plant.items():
+            key = f"grid_code_by_plant.{plant}"
+            faults += faults_of_code(code, context.name, key)
             if plant not in network.pv_names:
-                faults.append(
-                    Fault(context.name, f"grid_code_by_plant.{plant}", "there is no such plant.",
-                          near(plant, network.pv_names))
-                )  # fmt: skip
-        for code in {config.grid_code, *config.grid_code_by_plant.values()}:
-            if code not in GRID_CODES:
-                faults.append(
-                    Fault(context.name, "grid_code", f"'{code}' is no grid code.",
-                          near(code, GRID_CODES))
-                )  # fmt: skip
+                advice = near(plant, network.pv_names)
+                faults.append(Fault(context.name, key, "there is no such plant.", advice))
+        faults += faults_of_code(config.grid_code, context.name, "grid_code")
         if faults:
             raise ScenarioError("island cannot be built", faults)
         _compile()
@@ -244,7 +241,7 @@ class Island(Federate):
         self._tied_before = bool(inputs["tied"])
         if inputs["tied"]:
             if formed and alive and self._one_bus:
-                angle_deg, slip_hz = self._reclose
+                angle_deg, slip_hz = self._reclose or (0.0, 0.0)
                 slip_now = abs(float(x[gfm.DEV_HZ]) - self._grid_dev())
                 self._reclose = (max(angle_deg, abs(self._angle())), max(slip_hz, slip_now))
             x[gfm.MODE] = gfm.FOLLOWING if alive else gfm.OFF
@@ -352,10 +349,9 @@ class Island(Federate):
             self._ran = self._fleet[:, gfl.RUNNING] > 0
 
     def kpis(self) -> tuple[Kpi, ...]:
-        """Return extremes, trips and what was curtailed."""
+        """Return extremes, trips, what was curtailed, and the worst re-closing if there was any."""
         least = [least_power_pu(code, self._config.anchor.shift.max_hz)[0] for code in self._codes]
         e, energy = self._extremes, self._energy
-        angle_deg, slip_hz = self._reclose
         trips = self._fleet[:, gfl.TRIPS]
         again = float(np.maximum(trips - 1.0, 0.0).sum())
         return (
@@ -373,6 +369,19 @@ class Island(Federate):
                 energy["pv_offered_kwh"] - energy["pv_used_kwh"],
                 "offered and not used while islanded",
             ),
+            *self._reclose_kpis(),
+        )
+
+    def _reclose_kpis(self) -> tuple[Kpi, ...]:
+        """Return how well the street met the grid, if it did.
+
+        Before the first step they are there all the same: that is when a scenario's
+        ``expect`` and ``report`` are held against the figures there may be.
+        """
+        if self._reclose is None and self._last_us > 0:
+            return ()
+        angle_deg, slip_hz = self._reclose or (0.0, 0.0)
+        return (
             Kpi("reclose_angle_deg", angle_deg, "worst phase error at re-closing on a live street"),
             Kpi("reclose_slip_hz", slip_hz, "worst slip at re-closing on a live street"),
         )

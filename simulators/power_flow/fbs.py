@@ -289,7 +289,9 @@ class Fbs:
             code = int(found.solutions[k])
             moved_v = np.abs((v[:, k] if code == -2 else once_v) - self.start_v)
             moved_pu = moved_v / self.compiled.base_v
-            troubles.append(trouble(self.compiled, moved_pu, code, f"{what} {k}, ", residuals))
+            count = len(found.solutions)
+            which = f"{what} {k} of 0 to {count - 1}, " if count > 1 else ""
+            troubles.append(trouble(self.compiled, moved_pu, code, which, residuals))
         return Batch(
             self.compiled, v, found.solutions, found.left_pu, found.tap_pu, found.sections,
             tuple(troubles),

@@ -18,7 +18,7 @@ from gridmodel.ingest.opendss_engine import new_engine
 from gridmodel.ingest.opendss_names import Names
 from gridmodel.ingest.opendss_writer import opendss_script
 from gridmodel.network.conductors import Conductor
-from gridmodel.network.element import Element
+from gridmodel.network.element import NODES, Element
 from gridmodel.network.network import Bus, Network
 from gridmodel.network.topology import topology
 from gridmodel.network.transformer import PowerTransformer
@@ -30,11 +30,14 @@ Complex = NDArray[np.complex128]
 _UNSETTLED = 485
 _CAUSES = (
     "Usual causes: more load than the feeder can carry, a part without a source, impedances "
-    "in wrong units, or a transformer's voltages the wrong way round."
+    "in wrong units, or a transformer's voltages the wrong way round. Try the solver 'fbs', which "
+    "tells how far the load is from what lines can carry; scale the loads down until there is a "
+    "solution."
 )
 _HUNTING = (
     "Usual causes: bands narrower than a tap step, two regulators with the same delay, or a "
-    "capacitor whose on and off settings are closer than the voltage it brings."
+    "capacitor whose on and off settings are closer than the voltage it brings. Try without "
+    "controls to see the voltages; then widen the bands, or leave out one control after the other."
 )
 
 
@@ -208,16 +211,24 @@ def _unconverged(
     with np.errstate(invalid="ignore", over="ignore"):
         change = np.abs(again - v_v) / base
     change = np.where(np.isfinite(change), change, np.inf)
-    worst = int(np.argmax(change.max(axis=1)))
-    residual = float(change[worst].max())
-    island = int(topology(network).islands[worst])
-    size = f"{residual:.2g} pu" if np.isfinite(residual) else "without bound"
+    worst, node = divmod(int(np.argmax(change)), change.shape[1])
+    residual = float(change[worst, node])
+    size = f"by {residual:.2g} pu" if np.isfinite(residual) else "without bound"
     return Trouble(
-        f"bus '{network.buses[worst].name}' (island {island})",
-        f"did not converge in {iterations} iterations; its voltage still moves by {size}.",
+        f"island fed by {_fed_by(network, worst)}, bus {network.buses[worst].name}, "
+        f"{'neutral' if NODES[node] == 'N' else f'phase {NODES[node]}'}",
+        f"OpenDSS did not converge in {iterations} iterations: no voltages fit the loads. One more "
+        f"iteration still moves this bus most, {size}.",
         _CAUSES,
         (min(residual, 1e300),),
     )
+
+
+def _fed_by(network: Network, bus: int) -> str:
+    """Return the sources of the island that a bus is in."""
+    islands, at = topology(network).islands, network.bus_index
+    names = [s.name for s in network.energy_sources if islands[at[s.bus]] == islands[bus]]
+    return ", ".join(f"'{name}'" for name in names) or "no source"
 
 
 def _taps(dss: Any, network: Network, names: Names) -> dict[str, float]:

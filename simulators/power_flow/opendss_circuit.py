@@ -219,12 +219,7 @@ class Circuit:
         n_bus = len(self._network.buses)
         public, private = v[:n_bus], v[n_bus:]
         if not dss.Solution.Converged():
-            lowest = int(np.argmin(np.abs(public[1:, :3]).min(axis=1))) + 1
-            raise SolverError(
-                f"OpenDSS did not converge in {dss.Solution.Iterations()} iterations; the lowest "
-                f"voltage is at {self._network.buses[lowest].name}. Usual causes: more load than "
-                "the network can carry, or a part without a source."
-            )
+            raise SolverError(self._why(public, p_kw))
         return Solution(
             public,
             private,
@@ -233,6 +228,20 @@ class Circuit:
             self._source_kva("source"),
             self._source_kva("anchor") if self._private or islanded else 0j,
             dss.Solution.Iterations(),
+        )
+
+    def _why(self, v_v: NDArray[np.complex128], p_kw: Array) -> str:
+        """Return where a solution failed, and what usually causes it."""
+        lowest = int(np.argmin(np.abs(v_v[1:, :3]).min(axis=1))) + 1
+        bus = self._network.buses[lowest]
+        vm_pu = float(np.abs(v_v[lowest, :3]).min()) * 3**0.5 / bus.v_nominal_v
+        drawn_kw = float(-p_kw[p_kw < 0.0].sum())
+        return (
+            f"OpenDSS did not converge in {self._dss.Solution.Iterations()} iterations: no voltages "
+            f"fit the loads of {drawn_kw:,.0f} kW. Where it stopped, the lowest voltage is at "
+            f"{bus.name}, {vm_pu:.2g} pu. Usual causes: more load than the network can carry, a "
+            "part without a source. Try less load (scale_pu of the households), and look at what "
+            "the customers take at this instant."
         )
 
     def _set_loads(

@@ -218,7 +218,10 @@ def _taps(network: Network) -> dict[str, float]:
 
 def _no_answer(network: Network, unbalanced: bool, said: str) -> PowerFlow:
     """Return a power flow without a solution."""
-    advice = "Usual causes: more load than can be carried, an impedance of the wrong unit."
+    advice = (
+        "Usual causes: more load than can be carried, an impedance in the wrong unit. Try the solver "
+        "'fbs', which tells island, bus and course."
+    )
     solver = "runpp_3ph" if unbalanced else "runpp"
     return PowerFlow(
         network=network,
@@ -229,5 +232,5 @@ def _no_answer(network: Network, unbalanced: bool, said: str) -> PowerFlow:
         iterations=0,
         losses_kva=0j,
         source_kva=0j,
-        troubles=(Trouble(network.name, f"{solver}: {said}", advice),),
+        troubles=(Trouble(f"network '{network.name}'", f"pandapower's {solver}: {said}", advice),),
     )

@@ -20,11 +20,11 @@ class Trouble:
     Parameters
     ----------
     where : str
-        Bus, and its island, at which it came furthest from one.
+        Scenario or hour, if there are several; island and bus at which it came furthest.
     problem : str
         What happened, with the residual.
     advice : str
-        The usual causes.
+        The usual causes, and what to try.
     residuals_pu : tuple of float
         Greatest change of a voltage, iteration by iteration. [pu]
     """
@@ -57,7 +57,7 @@ class PowerFlow:
     converged : bool
         Whether ``v_v`` is a solution.
     iterations : int
-        How many it took.
+        How many it took; of the sweep, solutions until no control wanted to act.
     losses_kva : complex
         Losses of all lines and transformers; what earthings and capacitors take is drawn, not
         lost, as OpenDSS counts it. [kW, kvar]

@@ -232,19 +232,19 @@ class Capacity:
     Parameters
     ----------
     nodes : int
-        The most at which delivery is at least the target; 0 if a single node fails.
-    delivery_pu : float
-        Mean delivery there, or of a single node if even that one fails. [pu]
+        The most at which delivery is at least the target; 0 if even a node alone fails.
+    delivery_pu : float or None
+        Mean delivery there, if there are any. [pu]
     per_hour : float
         Packets of all these nodes an hour, as the duty cycle allows; 0 if there are none.
     limited : bool
         False if the target still held at the most nodes that were tried.
     tried : tuple
-        Pairs of nodes and mean delivery, sorted by nodes.
+        Pairs of nodes and mean delivery, sorted by nodes; the first is of a node alone.
     """
 
     nodes: int
-    delivery_pu: float
+    delivery_pu: float | None
     per_hour: float
     limited: bool
     tried: tuple[tuple[int, float], ...]
@@ -305,7 +305,7 @@ def capacity(
     while limited and high - low > max(low // 100, 1):
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
-    return Capacity(low, tried[low or 1], per_hour[low], limited, tuple(sorted(tried.items())))
+    return Capacity(low, tried.get(low), per_hour[low], limited, tuple(sorted(tried.items())))
 
 
 def _check(config: UplinkConfig, nodes: int, window_s: float) -> None:

@@ -179,7 +179,9 @@ def test_capacity_compares_mixes_and_draws_them(tmp_path):
     told = json.loads(lora(*words.split(), "--plot", str(picture)).stdout)
     assert told["target_pu"] == 0.9
     fast, slow = told["mixes"]["sf9"], told["mixes"]["sf12"]
-    assert set(fast) == {"range_m", "nodes", "delivery_pu", "packets_per_h", "limited", "curve"}
+    assert set(fast) == {
+        "range_m", "nodes", "delivery_pu", "alone_pu", "packets_per_h", "limited", "curve",
+    }  # fmt: skip
     assert slow["limited"]
     assert 0 < slow["nodes"] < fast["nodes"]
     assert slow["delivery_pu"] >= 0.9

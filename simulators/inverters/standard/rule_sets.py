@@ -34,11 +34,15 @@ class RuleSet:
         Its values.
     clauses : mapping
         By dotted key, ``trip.over_v_pu``: where the value stands.
+    origins : mapping
+        By dotted key: the set whose file says so, its own or one it is based on. A clause
+        is one of that set's document.
     """
 
     name: str
     rules: Rules
     clauses: Mapping[str, str]
+    origins: Mapping[str, str]
 
 
 @cache
@@ -61,8 +65,9 @@ def rule_set(name: str) -> RuleSet:
         raise PluginError(f"'{name}' is no rule set. {near(name, names())}")
     values: dict[str, Any] = {}
     clauses: dict[str, str] = {}
-    _split(_document(name), "", values, clauses)
-    return RuleSet(name, parse(Rules, values), clauses)
+    origins: dict[str, str] = {}
+    _split(_document(name), "", values, clauses, origins)
+    return RuleSet(name, parse(Rules, values), clauses, origins)
 
 
 def adjusted(rules: Rules, changes: Mapping[str, Any]) -> Rules:
@@ -98,17 +103,35 @@ def _document(name: str) -> dict[str, Any]:
     text = (_FOLDER / f"{name}{_ENDING}").read_text(encoding="utf-8")
     document: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     below = document.pop("based_on", None)
+    _sign(document, name)
     return document if below is None else merged(_document(below), document)
 
 
-def _split(block: Mapping[str, Any], above: str, values: Any, clauses: dict[str, str]) -> None:
-    """Part values from their clauses."""
+def _sign(block: Mapping[str, Any], name: str) -> None:
+    """Write into every value which set it is of."""
+    for value in block.values():
+        if isinstance(value, dict):
+            if "is" in value:
+                value["of"] = name
+            else:
+                _sign(value, name)
+
+
+def _split(
+    block: Mapping[str, Any],
+    above: str,
+    values: Any,
+    clauses: dict[str, str],
+    origins: dict[str, str],
+) -> None:
+    """Part values from their clauses and from whose they are."""
     for key, value in block.items():
         if not isinstance(value, Mapping):
             values[key] = value
         elif "is" in value:
             values[key] = value["is"]
             clauses[f"{above}{key}"] = value["clause"]
+            origins[f"{above}{key}"] = value["of"]
         else:
             values[key] = {}
-            _split(value, f"{above}{key}.", values[key], clauses)
+            _split(value, f"{above}{key}.", values[key], clauses, origins)

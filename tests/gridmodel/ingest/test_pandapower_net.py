@@ -161,7 +161,7 @@ def test_drawn_power_becomes_injection_where_it_should(read: tuple[Network, str]
 
 
 def test_what_is_not_read_is_told(read: tuple[Network, str]) -> None:
-    assert "ward: 1 rows left out" in read[1]
+    assert "ward: 1 row left out" in read[1]
 
 
 def test_an_external_grid_is_ideal_unless_its_impedance_is_asked_for() -> None:

@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from simulators.inverters.grid_codes import GRID_CODES, OFF, GridCode, least_power_pu
+from gridmodel.errors import ScenarioError
+from simulators.inverters.grid_codes import GRID_CODES, OFF, GridCode, least_power_pu, of_rules
+from simulators.inverters.standard.rule_sets import names, rule_set
+from tests.simulators.inverters.street import island
 
-IEEE, VDE, SMA = (GRID_CODES[name] for name in ("ieee_1547_2018", "vde_ar_n_4105", "sma_off_grid"))
+IEEE, VDE, SMA = (
+    GRID_CODES[name] for name in ("ieee_1547_2018_b_iii", "vde_ar_n_4105_2011", "sma_off_grid")
+)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,8 @@ def test_vde_plants_come_back_by_ten_percent_a_minute():
 
 def test_only_the_off_grid_set_watches_the_rate_of_change():
     limits = {name: code.rocof_trip_hz_per_s for name, code in GRID_CODES.items()}
-    assert limits == {"ieee_1547_2018": OFF, "vde_ar_n_4105": OFF, "sma_off_grid": 4.0}
+    assert limits.pop("sma_off_grid") == 4.0
+    assert set(limits.values()) == {OFF}
 
 
 @pytest.mark.parametrize("name", GRID_CODES)
@@ -113,8 +119,48 @@ def test_a_plant_may_enter_where_it_need_not_throttle_or_trip(name):
     code = GRID_CODES[name]
     assert code.enter_low_hz <= min(code.under_hz)
     assert code.enter_high_hz <= min(code.over_hz)
-    if name != "ieee_1547_2018":  # its 60.1 Hz lies above its 60.036 Hz
+    if code.slope_base == "crossing":  # IEEE's 60.1 Hz lies above its 60.036 Hz
         assert code.enter_high_hz <= code.start_hz
+
+
+def test_codes_bear_the_names_of_rule_sets_and_each_is_one():
+    hysteresis = {"as_nzs_4777_2_2020_a"}  # power stays down on the way back: no `GridCode`
+    assert set(GRID_CODES) == set(names()) - hysteresis
+    assert len(GRID_CODES) == len(names()) - 1
+    for name in GRID_CODES:
+        assert GRID_CODES[name] == of_rules(rule_set(name).rules)
+
+
+@pytest.mark.parametrize(
+    ("old", "name"),
+    [("ieee_1547_2018", "ieee_1547_2018_b_iii"), ("vde_ar_n_4105", "vde_ar_n_4105_2011")],
+)
+def test_spellings_of_older_scenarios_are_understood_and_not_listed(old, name):
+    assert GRID_CODES[old] is GRID_CODES[name]
+    assert old not in set(GRID_CODES)
+
+
+def test_the_editions_of_vde_differ_where_a_plant_may_enter_again():
+    new = GRID_CODES["vde_ar_n_4105_2018"]
+    assert (VDE.enter_high_hz, new.enter_high_hz) == (0.05, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vde_ar_n_4105_2008", "Did you mean 'vde_ar_n_4105_2018'"),
+        ("as_nzs_4777_2_2020_a", "has hysteresis"),
+        ("as_nzs_4777_2_2020_a", "standard_inverters"),
+    ],
+)
+def test_a_code_that_is_none_is_refused_with_what_to_take(street, name, told):
+    for key, settings in {
+        "grid_code": {"grid_code": name},
+        "grid_code_by_plant.pv_1": {"grid_code_by_plant": {"pv_1": name}},
+    }.items():
+        with pytest.raises(ScenarioError, match=told) as caught:
+            island(street, **settings)
+        assert [fault.key for fault in caught.value.faults] == [key]
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,15 @@ class Plant:
         return float("inf") if self.running else most_s
 
 
-codes = st.sampled_from(sorted(GRID_CODES))
+#: Codes that differ in frequency; the sets of IEEE 1547-2018 do not, among each other.
+DIFFERENT = (
+    "ieee_1547_2018_b_iii", "sma_off_grid", "ul_1741_sa_rule_21", "vde_ar_n_4105_2011",
+    "vde_ar_n_4105_2018",
+)  # fmt: skip
+codes = st.sampled_from(DIFFERENT)
 
 
-@pytest.mark.parametrize("name", GRID_CODES)
+@pytest.mark.parametrize("name", DIFFERENT)
 @pytest.mark.parametrize("h", [0.001, 0.01, 0.1])  # the sub-step does not show
 def test_ninety_percent_of_a_step_is_done_after_the_response_time(name, h):
     plant = Plant(name, h)
@@ -84,10 +89,10 @@ def test_the_settled_power_lies_on_the_slope_from_the_power_at_the_crossing(name
     ("name", "more_sun_kw", "power_kw"),
     [
         # crossed at 4 of 10 kW, 0.3 Hz beyond the start; then the cloud goes
-        ("vde_ar_n_4105", 10.0, 4.0 - 4.0 * 0.4 * 0.3),  # 40 %/Hz of the power at the crossing
+        ("vde_ar_n_4105_2011", 10.0, 4.0 - 4.0 * 0.4 * 0.3),  # 40 %/Hz of the power at the crossing
         ("sma_off_grid", 10.0, 4.0 - 4.0 * 1.0 * 0.3),
-        ("ieee_1547_2018", 10.0, 4.0 - 10.0 * 0.3 / 3.0),  # of the rating
-        ("vde_ar_n_4105", 1.0, 1.0),  # less sun than the limit: all of it
+        ("ieee_1547_2018_b_iii", 10.0, 4.0 - 10.0 * 0.3 / 3.0),  # of the rating
+        ("vde_ar_n_4105_2011", 1.0, 1.0),  # less sun than the limit: all of it
     ],
 )
 def test_sun_that_comes_after_the_crossing_stays_unused(name, more_sun_kw, power_kw):
@@ -98,7 +103,7 @@ def test_sun_that_comes_after_the_crossing_stays_unused(name, more_sun_kw, power
     assert plant.go(40.0, dev)[-1] == pytest.approx(power_kw, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", GRID_CODES)
+@pytest.mark.parametrize("name", DIFFERENT)
 def test_what_is_left_just_below_the_trip_threshold_is_what_the_table_of_codes_promises(name):
     least, distance = least_power_pu(GRID_CODES[name])
     plant = Plant(name, h=0.1)
@@ -156,12 +161,12 @@ def test_the_short_cut_for_calm_times_changes_nothing(name, course):
     ("name", "h", "dev_hz", "clearing_s"),
     [
         # how far from nominal; the clearing time there
-        ("ieee_1547_2018", 0.1, 1.21, 300.0),  # OF1
-        ("ieee_1547_2018", 0.01, 2.01, 0.16),  # OF2
-        ("ieee_1547_2018", 0.1, -1.51, 300.0),  # UF1
-        ("ieee_1547_2018", 0.01, -3.51, 0.16),  # UF2
-        ("vde_ar_n_4105", 0.01, 1.51, 0.1),
-        ("vde_ar_n_4105", 0.01, -2.51, 0.1),
+        ("ieee_1547_2018_b_iii", 0.1, 1.21, 300.0),  # OF1
+        ("ieee_1547_2018_b_iii", 0.01, 2.01, 0.16),  # OF2
+        ("ieee_1547_2018_b_iii", 0.1, -1.51, 300.0),  # UF1
+        ("ieee_1547_2018_b_iii", 0.01, -3.51, 0.16),  # UF2
+        ("vde_ar_n_4105_2011", 0.01, 1.51, 0.1),
+        ("vde_ar_n_4105_2011", 0.01, -2.51, 0.1),
         ("sma_off_grid", 0.01, 4.51, 0.1),
         ("sma_off_grid", 0.01, -4.51, 0.1),
     ],
@@ -177,10 +182,10 @@ def test_a_threshold_that_is_passed_trips_after_its_clearing_time(name, h, dev_h
 @pytest.mark.parametrize(
     ("name", "dev_hz"),
     [
-        ("ieee_1547_2018", 1.19),
-        ("ieee_1547_2018", -1.49),
-        ("vde_ar_n_4105", 1.49),
-        ("vde_ar_n_4105", -2.49),
+        ("ieee_1547_2018_b_iii", 1.19),
+        ("ieee_1547_2018_b_iii", -1.49),
+        ("vde_ar_n_4105_2011", 1.49),
+        ("vde_ar_n_4105_2011", -2.49),
         ("sma_off_grid", 4.49),
         ("sma_off_grid", -4.49),
     ],
@@ -190,7 +195,7 @@ def test_a_threshold_that_is_not_passed_never_trips(name, dev_hz):
 
 
 def test_short_excursions_do_not_add_up_to_a_trip():
-    plant = Plant("vde_ar_n_4105")
+    plant = Plant("vde_ar_n_4105_2011")
     for _ in range(50):
         plant.go(0.08, 1.6)
         plant.go(0.01, 1.4)
@@ -204,8 +209,8 @@ def test_short_excursions_do_not_add_up_to_a_trip():
         ("sma_off_grid", 4.01, 1),
         ("sma_off_grid", -4.01, 1),
         ("sma_off_grid", 3.99, 0),
-        ("vde_ar_n_4105", 30.0, 0),
-        ("ieee_1547_2018", 30.0, 0),
+        ("vde_ar_n_4105_2011", 30.0, 0),
+        ("ieee_1547_2018_b_iii", 30.0, 0),
     ],
 )
 def test_a_rate_of_change_beyond_the_codes_trips_at_once(name, rocof_hz_per_s, trips):
@@ -214,7 +219,7 @@ def test_a_rate_of_change_beyond_the_codes_trips_at_once(name, rocof_hz_per_s, t
     assert plant.trips == trips
 
 
-@pytest.mark.parametrize("name", GRID_CODES)
+@pytest.mark.parametrize("name", DIFFERENT)
 def test_after_a_trip_it_waits_for_good_frequency_and_then_ramps(name):
     plant = Plant(name, h=0.1)
     code = plant.code
@@ -236,7 +241,7 @@ def test_after_a_trip_it_waits_for_good_frequency_and_then_ramps(name):
     ],
 )
 def test_the_wait_begins_anew_when_the_supply_is_not_good(outside):
-    plant = Plant("vde_ar_n_4105", h=0.1)
+    plant = Plant("vde_ar_n_4105_2011", h=0.1)
     plant.go(0.5, 1.6)
     plant.go(59.0)
     plant.go(0.2, **outside)
@@ -254,7 +259,7 @@ def test_a_dead_supply_stops_it_and_is_no_trip_of_its_own():
 
 
 def test_each_inverter_of_a_fleet_minds_its_own_state():
-    names = sorted(GRID_CODES)
+    names = ["ieee_1547_2018_b_iii", "sma_off_grid", "vde_ar_n_4105_2011"]
     table = gfl.parameters([GRID_CODES[name] for name in names], [S_KVA] * 3, 0.01)
     fleet = gfl.running_fleet(table)
     course = [(0.0, 5), (0.7, 300), (1.6, 30), (0.1, 100)]

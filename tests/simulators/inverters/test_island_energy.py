@@ -64,7 +64,7 @@ happenings = st.fixed_dictionaries({
 @settings(max_examples=40)
 @given(
     course=st.lists(st.tuples(happenings, st.sampled_from([0.1, 1.0, 7.3])), max_size=12),
-    code=st.sampled_from(["sma_off_grid", "vde_ar_n_4105", "ieee_1547_2018"]),
+    code=st.sampled_from(["sma_off_grid", "vde_ar_n_4105_2011", "ieee_1547_2018_b_iii"]),
 )
 def test_the_balance_closes_in_every_step_whatever_happens(street, topology, course, code):
     part = island(street, {"s_kva": 60.0}, topology=topology, grid_code=code)

@@ -40,7 +40,7 @@ def test_good_settings_are_not_warned_of(street, anchor):
 
 def test_a_short_filter_is_no_trap_for_plants_that_do_not_mind_the_rate_of_change(street):
     fast, slow = (
-        warnings(street, {"filter_s": filter_s}, grid_code="vde_ar_n_4105")
+        warnings(street, {"filter_s": filter_s}, grid_code="vde_ar_n_4105_2011")
         for filter_s in (0.01, 1.0)
     )
     assert fast == slow
@@ -50,9 +50,9 @@ def test_a_short_filter_is_no_trap_for_plants_that_do_not_mind_the_rate_of_chang
     ("grid_code", "f_hz", "numbers"),
     [
         # facts, 1.9: what is left at the trip threshold, where that is, how long it stays off
-        ("vde_ar_n_4105", 50.0, ("48%", "51.5 Hz", "60 s")),
-        ("ieee_1547_2018", 60.0, ("61%", "61.2 Hz", "300 s")),
-        ("ieee_1547_2018", 50.0, ("61%", "51.2 Hz", "300 s")),
+        ("vde_ar_n_4105_2011", 50.0, ("48%", "51.5 Hz", "60 s")),
+        ("ieee_1547_2018_b_iii", 60.0, ("61%", "61.2 Hz", "300 s")),
+        ("ieee_1547_2018_b_iii", 50.0, ("61%", "51.2 Hz", "300 s")),
     ],
 )
 def test_pv_that_frequency_cannot_bring_to_zero_is_a_trap(street, grid_code, f_hz, numbers):
@@ -64,23 +64,23 @@ def test_pv_that_frequency_cannot_bring_to_zero_is_a_trap(street, grid_code, f_h
 
 
 def test_one_plant_of_many_is_enough_for_the_trap(street):
-    (text,) = warnings(street, grid_code_by_plant={"pv_3": "vde_ar_n_4105"})
-    assert "vde_ar_n_4105" in text
+    (text,) = warnings(street, grid_code_by_plant={"pv_3": "vde_ar_n_4105_2011"})
+    assert "vde_ar_n_4105_2011" in text
     assert "48%" in text
 
 
 def test_settings_that_no_plant_has_are_no_trap(street):
     every = dict.fromkeys(street.pv_names, "sma_off_grid")
-    assert warnings(street, grid_code="vde_ar_n_4105", grid_code_by_plant=every) == ()
+    assert warnings(street, grid_code="vde_ar_n_4105_2011", grid_code_by_plant=every) == ()
 
 
 def test_each_set_is_warned_of_once(street):
     found = warnings(
-        street, grid_code="vde_ar_n_4105",
-        grid_code_by_plant={"pv_1": "ieee_1547_2018", "pv_2": "ieee_1547_2018"},
+        street, grid_code="vde_ar_n_4105_2011",
+        grid_code_by_plant={"pv_1": "ieee_1547_2018_b_iii", "pv_2": "ieee_1547_2018_b_iii"},
     )  # fmt: skip
     assert sorted(text.split("set to ")[1].split()[0] for text in found) == [
-        "ieee_1547_2018", "vde_ar_n_4105"
+        "ieee_1547_2018_b_iii", "vde_ar_n_4105_2011"
     ]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_an_anchor_faster_than_its_plants_bear_is_a_trap(street, anchor, f_hz, n
 
 def test_both_traps_are_found_at_once(street):
     found = warnings(
-        street, {"filter_s": 0.01}, grid_code="vde_ar_n_4105",
+        street, {"filter_s": 0.01}, grid_code="vde_ar_n_4105_2011",
         grid_code_by_plant={"pv_1": "sma_off_grid"},
     )  # fmt: skip
     assert len(found) == 2
@@ -177,22 +177,22 @@ def test_the_rate_that_is_foretold_is_the_rate_that_comes(street, droop, filter_
 def test_the_limit_cycle_that_is_foretold_comes_and_stays_away_with_good_settings(street):
     # Much sun, a full battery, 10 minutes.
     trips = {}
-    for code in ("vde_ar_n_4105", "sma_off_grid"):
+    for code in ("vde_ar_n_4105_2011", "sma_off_grid"):
         run = Street(
             street, {"s_kva": 60.0, "filter_s": 0.2}, 5.0, (18.0, 10.0, 9.0, 5.0), soc_pu=0.96,
             grid_code=code,
         )  # fmt: skip
         run.until(600.0)
         trips[code] = kpi(run.part, "pv_trip_count")
-    assert trips["vde_ar_n_4105"] >= 4
+    assert trips["vde_ar_n_4105_2011"] >= 4
     assert trips["sma_off_grid"] == 0
 
 
 def test_the_least_power_is_a_key_figure(street):
     figures = {
         code: kpi(island(street, grid_code=code), "pv_least_pu")
-        for code in ("vde_ar_n_4105", "ieee_1547_2018", "sma_off_grid")
+        for code in ("vde_ar_n_4105_2011", "ieee_1547_2018_b_iii", "sma_off_grid")
     }
     assert figures == pytest.approx(
-        {"vde_ar_n_4105": 0.48, "ieee_1547_2018": 0.612, "sma_off_grid": 0.0}
+        {"vde_ar_n_4105_2011": 0.48, "ieee_1547_2018_b_iii": 0.612, "sma_off_grid": 0.0}
     )

@@ -181,7 +181,7 @@ def test_controls_that_hunt_are_told_and_harm_no_neighbour() -> None:
     assert np.isfinite(answer.v_v).all()
     assert len(answer.troubles) == len(hunting)
     for told, k in zip(answer.troubles, hunting, strict=True):
-        assert f"scenario {k}," in told.where
+        assert f"scenario {k} of 0 to 15," in told.where
         assert "controls" in told.problem
     for k in np.flatnonzero(answer.converged).tolist():
         assert bits(fbs.batch(p[:, [k]])) == bits(answer, k)

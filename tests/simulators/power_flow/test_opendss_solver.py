@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,7 @@ def test_too_much_load_answers_bus_island_residual_and_causes_and_never_nan(p_kw
     flow = solve_opendss(network)
     assert not flow.converged
     (trouble,) = flow.troubles
-    assert trouble.where.startswith("bus '")
-    assert trouble.where.endswith("(island 0)")
+    assert re.fullmatch(r"island fed by 'source', bus \w+, phase [ABC]", trouble.where)
     assert "did not converge in 100 iterations" in trouble.problem
     assert "more load than the feeder can carry" in trouble.advice
     assert trouble.residuals_pu[0] > 1e-6

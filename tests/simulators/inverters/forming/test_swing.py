@@ -117,7 +117,10 @@ def rich(tolerance_hz: float) -> FormedStreet:
         GridFormer(s_kva=30.0, filter_s=0.1, droop_pu=0.02, virtual_x_pu=0.1),
         GridFormer(s_kva=15.0, filter_s=0.02, droop_pu=0.008, p_max_pu=0.5),
     ]
-    pv = [PvGroup(GRID_CODES["vde_ar_n_4105"], 30.0), PvGroup(GRID_CODES["sma_off_grid"], 10.0)]
+    pv = [
+        PvGroup(GRID_CODES["vde_ar_n_4105_2011"], 30.0),
+        PvGroup(GRID_CODES["sma_off_grid"], 10.0),
+    ]
     made = FormedStreet(
         formers, {"base": 70.0, "step": 0.0}, F0, load_q_kvar=12.0, damping_pu=1.5, pv=pv,
         secondary_per_s=0.3, tolerance_hz=tolerance_hz,

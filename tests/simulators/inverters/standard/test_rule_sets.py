@@ -93,6 +93,26 @@ def test_a_set_based_on_another_keeps_its_clauses():
     assert "category A" in clauses["reactive.volt_var.q_pu"]
 
 
+def test_a_value_taken_over_says_of_which_set_it_is():
+    origins = rule_set("ul_1741_sa_rule_21").origins
+    assert origins["trip.under_hz"] == "ul_1741_sa_rule_21"
+    assert origins["ride_through.cease_s"] == "ieee_1547_2018_b_iii"
+    assert origins.keys() == rule_set("ul_1741_sa_rule_21").clauses.keys()
+
+
+def test_no_value_of_an_edition_bears_a_clause_of_the_one_before():
+    old, new = (rule_set(f"vde_ar_n_4105_{year}") for year in (2011, 2018))
+    assert set(new.origins.values()) == {"vde_ar_n_4105_2018"}
+    assert not [text for text in new.clauses.values() if "2011" in text]
+    same = {key for key in new.clauses if new.clauses[key] == old.clauses.get(key)}
+    assert {key.partition(".")[0] for key in same} <= {
+        "enter_service",
+        "frequency_droop",
+        "volt_watt",
+    }
+    assert "from memory" in new.rules.source
+
+
 def test_a_typo_in_a_sets_name_is_met_with_the_right_one():
     with pytest.raises(PluginError, match="Did you mean 'vde_ar_n_4105_2018'"):
         rule_set("vde_ar_n_4105_2008")
