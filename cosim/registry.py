@@ -17,6 +17,8 @@ CONTROLLERS = "feedertwin.controllers"
 BRIDGES = "feedertwin.bridges"
 ENGINES = "feedertwin.engines"
 COMMANDS = "feedertwin.commands"
+#: Name under which this package is installed.
+DISTRIBUTION = "feedertwin"
 
 
 @cache
@@ -27,6 +29,12 @@ def _points(group: str) -> dict[str, EntryPoint]:
 def names(group: str) -> list[str]:
     """Return the registered names of a group."""
     return sorted(_points(group))
+
+
+def ours(group: str, name: str) -> bool:
+    """Return whether a name is registered by feedertwin itself, not by another package."""
+    point = _points(group).get(name)
+    return point is not None and point.dist is not None and point.dist.name == DISTRIBUTION
 
 
 def load(group: str, name: str) -> Any:

@@ -22,6 +22,14 @@ def test_an_example_prints_what_stands_beside_it(path: Path):
     assert answer.stdout == path.with_suffix(".out").read_text()
 
 
+@pytest.mark.parametrize("name", ["own_federate", "simpy_agent"])
+def test_an_example_with_a_part_is_imported_by_other_processes_without_running(name: str):
+    code = f"import sys; sys.path.insert(0, 'docs/examples'); import {name}"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert answer.stdout == ""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_points_to_nothing_that_is_not_there(page: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -37,16 +37,21 @@ def written(page: str, folder: Path) -> None:
 
 def typed(command: str, folder: Path) -> str:
     """Run a command as it stands in a page; return what it prints."""
+    done = ran(command, folder)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def ran(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command, however it ends."""
     words = command.split()
     if words[0] == "feedertwin":
         words[:1] = [sys.executable, "-m", "cosim"]
     path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
-    done = subprocess.run(
+    return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def test_the_imported_diagram_runs(tmp_path):
@@ -55,6 +60,30 @@ def test_the_imported_diagram_runs(tmp_path):
     said = "".join(typed(command, tmp_path) for command in commands.splitlines())
     assert "it is good: 2 federates, 2 links" in said
     assert "done 2 h" in said
+
+
+def test_the_keys_of_a_cell_are_made_and_found_by_the_node_of_their_address(tmp_path):
+    shown = [code.strip() for code in blocks("raspberry_pi.md", "sh")]
+    (command,) = [code for code in shown if code.startswith("feedertwin keys")]
+    (carried,) = [code for code in shown if "node_3 " in code]
+    home = re.search(r"sudo mv node_3 (\S+)", carried)
+    assert home is not None
+    file = (HOW_TO / "house_3.yaml").read_text()
+    assert f"keys: {home.group(1)} " in file  # where the node of the page looks for them
+    typed(command, tmp_path)
+    assert {path.name for path in (tmp_path / "cell").iterdir()} == {
+        "coordinator", *(f"node_{k}" for k in range(1, 14)),
+    }  # fmt: skip
+    for member, told in (
+        ("node_3", "keys are there"),
+        ("node_2", "are of address 2 in cell 0, not 3"),
+    ):
+        (tmp_path / "house_3.yaml").write_text(file.replace(home.group(1), f"cell/{member}"))
+        command = "feedertwin node --config house_3.yaml --self-test --set persist=kept"
+        done = ran(command, tmp_path)
+        (line,) = [line for line in done.stdout.splitlines() if " keys " in line]
+        assert told in line
+        assert line.startswith("ok" if member == "node_3" else "MISSING")
 
 
 def test_outside_helics_federates_join_a_scenario(tmp_path):

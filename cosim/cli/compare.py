@@ -14,7 +14,7 @@ from cosim import run_folder
 from cosim.cli.console import err, out, print_table
 from cosim.cli.run import JsonOption, OutOption
 from cosim.compare import Comparison, KpiDelta, Parting, compare
-from cosim.report.compare_plot import compare_picture
+from cosim.report.compare_plot import compare_picture, greatest
 from cosim.report.report import figure
 from cosim.run import DONE, FELL_SHORT
 from cosim.scenario.changes import changes
@@ -33,7 +33,12 @@ def compare_command(
     second: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
     plots: Annotated[
         list[str] | None,
-        typer.Option("--plot", metavar="A.B", help="Signal to draw; may be repeated."),
+        typer.Option(
+            "--plot",
+            metavar="FEDERATE.PORT",
+            help="Signal to draw, or FEDERATE.PORT.ELEMENT; may be repeated. If left out, the four "
+            "that differ most for their range.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -50,14 +55,24 @@ def compare_command(
     else:
         _show(folders, found)
     if plots or output or not (found.same or as_json):
-        picture = compare_picture(*folders, found, plots or ())
         path = output or folders[1] / f"compared_with_{folders[0].name}.png"
-        if picture is not None:
-            path.write_bytes(picture)
+        said = _draw(folders, found, plots or [], path)
         if not as_json:
-            text = str(path) if picture is not None else "no signal differs: nothing to draw"
-            out.print(text, soft_wrap=True)
+            out.print(said, soft_wrap=True)
     raise typer.Exit(DONE if found.same else FELL_SHORT)
+
+
+def _draw(folders: tuple[Path, Path], found: Comparison, plots: list[str], path: Path) -> str:
+    """Write the picture; return where it is, and how to choose what it shows."""
+    names = plots or greatest(found, folders)
+    picture = compare_picture(*folders, found, names)
+    if picture is None:
+        return "no signal differs: nothing to draw"
+    path.write_bytes(picture)
+    if plots:
+        return str(path)
+    drawn = f"drawn, as they differ most: {', '.join(names)}"
+    return f"[dim]{escape(drawn)}; choose by --plot FEDERATE.PORT, again and again[/]\n{path}"
 
 
 def _show(folders: tuple[Path, Path], found: Comparison) -> None:

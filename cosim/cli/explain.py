@@ -1,4 +1,4 @@
-"""``feedertwin explain``: every key with its default, its unit and its meaning."""
+"""``feedertwin explain``: every key with its default, its unit and its meaning; every port."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from cosim import registry
 from cosim.cli.arguments import scenario_path
 from cosim.cli.console import out, print_table
+from cosim.cli.port_table import print_ports, print_ports_of_model
 from cosim.cli.run import SetOption
 from cosim.scenario.build import load
 from cosim.scenario.schema import ScenarioConfig
@@ -33,7 +34,7 @@ def explain_command(
     ] = None,
     sets: SetOption = None,
 ) -> None:
-    """Explain every key: default, unit, meaning; for a scenario also the value it has."""
+    """Explain every key and every port; for a scenario also the values it has."""
     if name is None:
         _overview()
     elif name == "scenario":
@@ -48,6 +49,7 @@ def explain_command(
         for federate, block in loaded.resolved["federates"].items():
             cls = registry.load(registry.FEDERATES, block["model"])
             _explain_block(f"{federate} (model {block['model']})", cls.Config, block)
+            print_ports(federate, loaded.federation[federate].federate)
 
 
 def _overview() -> None:
@@ -62,6 +64,7 @@ def _explain_model(name: str, cls: type[Federate]) -> None:
     _explain_block(f"model {name}: {_first_line(cls)}", cls.Config, None)
     for kind, model in cls.events.items():
         _explain_block(f"event {kind}: {_first_line(model)}", model, None)
+    print_ports_of_model(name)
 
 
 def _first_line(cls: type) -> str:

@@ -34,14 +34,22 @@ class ArrivalWriter:
         self._file = self._path.open("w", encoding="utf-8", buffering=1)
 
     def write(
-        self, ask: Ask, answers: Sequence[Answer], gone: str, wall_s: tuple[float, float]
+        self,
+        ask: Ask,
+        answers: Sequence[Answer],
+        gone: str,
+        wall_s: tuple[float, float],
+        taken_ms: float | None = None,
     ) -> None:
         """Note what had come when a question's step went on, and both instants of the wall.
 
-        The session of the answers, a random name, is left out.
+        So is the time from question to answer, if it came in time. [ms] The session of the
+        answers, a random name, is left out.
         """
         line: dict[str, Any] = {"t_us": ask.t_us, "kind": ask.kind}
         line["wall_s"] = [round(instant, 6) for instant in wall_s]
+        if taken_ms is not None:
+            line["taken_ms"] = taken_ms
         line["answers"] = [json.loads(encode(answer))[:2] for answer in answers]
         if gone:
             line["gone"] = gone

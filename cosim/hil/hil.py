@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +21,14 @@ from cosim.hil.session import DEADLINE_S, Session
 from cosim.hil.statistics import LineStatistics
 from cosim.hil.trace import Decision, TraceComparison, compare_traces
 from cosim.hil.wish import Wish
+from cosim.node.outside import NEVER_US, refused_snapshot
 from cosim.recorder.compact import LIVE
-from cosim.run import Progress, RunOptions, RunResult, run
+from cosim.run import FAILED, INTERRUPTED, Progress, RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 from gridmodel.errors import RunError
 
-#: Where a run's folder says which nodes were outside.
-NODES_FILE = "outside.json"
+#: Crystals are drawn from a normal distribution; further out than this there is none.
+_MOST_SIGMA = 6.0
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,21 @@ def hil(
     ------
     ScenarioError
         If a node is not there, or does not answer.
+    RunError
+        If snapshots are asked for: what a node outside knows cannot be saved here.
     """
+    if wishes and options.snapshot_every_us is not None:
+        raise refused_snapshot(wishes[0].name)
     factor = options.real_time.factor if options.real_time is not None else None
     session = Session(wishes, factor, deadline_s, bodies=bodies)
     scenario = load(path, overrides, session.program)
     session.check(scenario)
 
     def begun(folder: Path) -> None:
-        told = {"nodes": {wish.name: wish.how for wish in wishes}, "factor": factor}
-        run_folder.write_json(folder / NODES_FILE, told)
+        told: dict[str, Any] = {"nodes": {wish.name: wish.how for wish in wishes}, "factor": factor}
+        if factor is not None:
+            told["deadline_ms"] = 1e3 * deadline_s
+        run_folder.write_json(folder / run_folder.OUTSIDE_FILE, told)
         session.begin(folder)
 
     return _run(session, scenario, replace(options, begun=begun), overrides, progress)
@@ -142,9 +150,14 @@ def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
         raise RunError(f"{run.name} is not whole yet. Recover it: feedertwin recover {run}")
     earlier = run_folder.read_run(run)
     try:
-        told = run_folder.read_json(run / NODES_FILE)
+        told = run_folder.read_json(run / run_folder.OUTSIDE_FILE)
     except OSError as error:
-        raise RunError(f"{run} had no nodes outside; it has no {NODES_FILE}.") from error
+        raise RunError(
+            f"{run} had no nodes outside; it has no {run_folder.OUTSIDE_FILE}."
+        ) from error
+    until_us = int(earlier["t_us"])
+    if not until_us:
+        raise RunError(f"{run.name} ended before its first instant; there is nothing to replay.")
     wishes = [Wish(name, how) for name, how in told["nodes"].items()]
     session = Session(wishes, replay=run)
     overrides = earlier.get("overrides", [])
@@ -152,14 +165,14 @@ def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
     session.check(scenario)
 
     def begun(folder: Path) -> None:
-        run_folder.write_json(folder / NODES_FILE, told)
+        run_folder.write_json(folder / run_folder.OUTSIDE_FILE, told)
         session.begin(folder)
 
-    until_us = int(earlier["t_us"])
-    outcome = _run(session, scenario, RunOptions(out, until_us, begun=begun), overrides, progress)
+    options = RunOptions(out, until_us, begun=begun, not_judged=earlier.get("not_judged"))
+    outcome = _run(session, scenario, options, overrides, progress)
     # of its last instant, a run that was killed has some rows and lacks others
-    cut_us = until_us if earlier["exit"] is None else None
-    return replace(outcome, differs=differing(run, outcome.result.folder, cut_us))
+    before_us = until_us if earlier["exit"] is None else None
+    return replace(outcome, differs=differing(run, outcome.result.folder, before_us))
 
 
 def _run(
@@ -184,13 +197,32 @@ def _run(
     return Outcome(result, scenario, lines, traces=session.traces, orders=orders)
 
 
+def cut_us(inside: Outcome, outside: Outcome) -> int | None:
+    """Return the instant one of two runs did not come past; None if both are whole. [us]"""
+    ends = [o.result.t_us for o in (inside, outside) if o.result.code in (FAILED, INTERRUPTED)]
+    return min(ends, default=None)
+
+
 def compared(inside: Outcome, outside: Outcome) -> dict[str, TraceComparison]:
-    """Return for each node whether it decided the same inside and outside."""
-    slack_us = 2_000_000
-    return {
-        name: compare_traces(trace, outside.traces[name], slack_us)
-        for name, trace in inside.traces.items()
-    }
+    """Return for each node whether it decided the same inside and outside.
+
+    Of runs that were cut short, what was decided before `cut_us` is compared.
+    """
+    slack_us, cut = 2_000_000, cut_us(inside, outside)
+    found = {}
+    for name, trace in inside.traces.items():
+        until_us = NEVER_US if cut is None else cut - _drift_us(inside.scenario, name, cut)
+        first, second = (
+            [d for d in one if d.t_us < until_us] for one in (trace, outside.traces[name])
+        )
+        found[name] = compare_traces(first, second, slack_us)
+    return found
+
+
+def _drift_us(scenario: Scenario, name: str, t_us: int) -> int:
+    """Return by how much a node's clock, in which it decides, may differ from the time. [us]"""
+    board = scenario.resolved["federates"][name.partition(".")[0]].get("board", {})
+    return int(_MOST_SIGMA * board.get("clock_ppm", 0.0) * 1e-6 * t_us)
 
 
 def differing(one: Path, other: Path, until_us: int | None = None) -> tuple[str, ...]:

@@ -68,9 +68,10 @@ class LiveNode:
         self._writer: ArrivalWriter | None = None
         self._unanswered = Unanswered()
         self._asked_s = 0.0
+        self._taken_ms: float | None = None
         self._question_bytes = 0
         self._warned = False
-        self._last_heard_s = 0.0
+        self._quiet_since_s: float | None = None
         self._farewell: Farewell | None = None
 
     # greeting
@@ -125,7 +126,6 @@ class LiveNode:
                 self._see_alone(line)
                 writer.begin()
                 self._writer = writer
-                self._last_heard_s = time.monotonic()
                 return word
             if self._ended():
                 raise BorderError(f"node '{self.name}' ended before it answered")
@@ -198,7 +198,7 @@ class LiveNode:
         if self.gone or self._line is None:
             return ()
         answers: list[Answer] = []
-        begin_s = time.monotonic()
+        begin_s, self._taken_ms = time.monotonic(), None
         try:
             self._gather(self._line, self._unanswered.with_earlier(ask), answers)
         except BorderError as error:
@@ -211,7 +211,8 @@ class LiveNode:
             answers.append(Answer(ask.number, ask.t_us, left))
             self._farewell = None
         if self._writer is not None:
-            self._writer.write(ask, answers, self.gone, (begin_s, time.monotonic()))
+            wall_s = begin_s, time.monotonic()
+            self._writer.write(ask, answers, self.gone, wall_s, self._taken_ms)
         return answers
 
     def _gather(self, line: Line, ask: Ask, answers: list[Answer]) -> None:
@@ -252,7 +253,9 @@ class LiveNode:
         self.statistics.late += 1
         if self._ended():
             raise BorderError("its process has ended")
-        silent_s = time.monotonic() - self._last_heard_s
+        if self._quiet_since_s is None:  # before that it was not asked, and had nothing to say
+            self._quiet_since_s = self._asked_s
+        silent_s = time.monotonic() - self._quiet_since_s
         if silent_s > SILENCE_S:
             raise BorderError(f"nothing was heard of it for {silent_s:.1f} s")
 
@@ -261,7 +264,7 @@ class LiveNode:
         if isinstance(word, Answer) and unfit(word, ask.number, self._hello):
             self.statistics.noise += 1
             return False
-        self._last_heard_s = time.monotonic()
+        self._quiet_since_s = None
         if isinstance(word, Farewell):
             self._farewell = word
             return True
@@ -279,8 +282,8 @@ class LiveNode:
         if word.number < ask.number:
             self.statistics.late_arrived += 1
             return False
-        taken_ms = 1e3 * (time.monotonic() - self._asked_s)
-        self.statistics.round_trips_ms.append(round(taken_ms, 4))
+        self._taken_ms = round(1e3 * (time.monotonic() - self._asked_s), 4)
+        self.statistics.round_trips_ms.append(self._taken_ms)
         return True
 
     def _lose(self, why: str, t_us: int) -> None:

@@ -120,8 +120,11 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
     Raises
     ------
     ScenarioError
-        With every fault: also of the controller's and of the bodies' own settings.
+        If there is no such file; with every fault: also of the controller's and of the bodies'
+        own settings.
     """
+    if not path.exists() or path.is_dir():
+        raise _no_file(path)
     document = read(path, overrides)
     config, faults = None, []
     try:
@@ -138,6 +141,19 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> NodeConfig:
         if (value := getattr(config, key)) is not None
     }
     return config.model_copy(update=absolute)
+
+
+def _no_file(path: Path) -> ScenarioError:
+    """Return where the file was looked for, and how one comes by it."""
+    problem = "is a folder."
+    if not path.exists():
+        problem = f"there is no such file in {path.resolve().parent}."
+    advice = (
+        "docs/how-to/house_3.yaml is one to begin with, docs/how-to/raspberry_pi.md says what is in "
+        "it; or let 'feedertwin hil SCENARIO --node NAME=emulated' write one: nodes/NAME.yaml in the "
+        "run's folder."
+    )
+    return ScenarioError("node cannot be run", [Fault(str(path), "", problem, advice)])
 
 
 def _line(fault: Fault) -> tuple[str, int]:

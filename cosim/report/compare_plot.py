@@ -7,18 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cosim import run_folder
 from cosim.compare import Comparison, Parting
 from cosim.recorder.compact import SIGNALS
 from cosim.recorder.layout import Column
 from cosim.recorder.rows import Rows
-from cosim.report.plots import COLOURS, png
+from cosim.report.gaps import draw_line, draw_stripes, has_gaps
+from cosim.report.plots import COLOURS, draw_band, legend, png, time_axis
 from cosim.report.series import read
 from gridmodel.errors import RunError
 from gridmodel.settings import near
 
-#: Panels of the picture.
-MOST_PANELS = 6
+Runs = tuple[Path, Path]
+#: Panels that are drawn if nobody chooses.
+MOST_PANELS = 4
+#: A difference below this, in whatever unit, is rounding.
+_ROUNDING = 1e-9
+#: Units whose elements add up to something; of others the range is drawn.
+_ADDITIVE = ("kW", "kvar", "kVA", "kWh", "W", "")
+#: A full turn. [deg]
+_TURN_DEG = 360.0
 
 
 def compare_picture(
@@ -33,8 +43,7 @@ def compare_picture(
     comparison : Comparison
         Where they part.
     chosen : sequence of str
-        ``federate.port`` or ``federate.port.element`` to draw; if empty, those that
-        differ most for their range, each at the element that differs most.
+        ``federate.port`` or ``federate.port.element`` to draw; if empty, those of `greatest`.
 
     Raises
     ------
@@ -43,24 +52,24 @@ def compare_picture(
     """
     from matplotlib.figure import Figure
 
-    _check(chosen, (first, second))
-    names = list(chosen) or [_name(parting) for parting in greatest(comparison)]
+    runs = first, second
+    _check(chosen, runs)
+    names = list(chosen) or greatest(comparison, runs)
     if not names:
         return None
     figure = Figure(figsize=(11, 1.75 * len(names) + 0.6), layout="constrained")
     grid = figure.subplots(len(names), 1, sharex=True, squeeze=False)
     for (axes,), name in zip(grid, names, strict=True):
-        _panel(axes, name, (first, second), comparison.until_us)
         axes.set_xlim(begin_h(comparison), comparison.until_us / 3.6e9)
+        draw_both(axes, name, runs, comparison.until_us)
         for parting in comparison.partings[:1]:
             axes.axvline(parting.t_us / 3.6e9, color="#888888", linewidth=0.8, linestyle=":")
-    grid[0][0].legend(fontsize=7, ncol=2, frameon=False, loc="lower right",
-                      bbox_to_anchor=(1.0, 0.97))  # fmt: skip
-    grid[-1][0].set_xlabel("time from the start of the scenario [h]")
+        legend(axes, 2)
+    grid[-1][0].set_xlabel(time_axis(grid.flat, comparison.until_us))
     return png(figure)
 
 
-def _check(chosen: Sequence[str], runs: tuple[Path, Path]) -> None:
+def _check(chosen: Sequence[str], runs: Runs) -> None:
     known = {
         f"{path.stem}.{c.name}": c
         for run in runs
@@ -86,13 +95,47 @@ def begin_h(comparison: Comparison) -> float:
     return max(part_us - 0.1 * (end_us - part_us), 0.0) / 3.6e9
 
 
-def greatest(comparison: Comparison) -> list[Parting]:
-    """Return the signals that differ most for their range, one a federate first."""
-    signals = [p for p in comparison.partings if p.most]
-    signals.sort(key=lambda p: -abs(p.most) / (p.range_size or abs(p.most)))
-    first = {p.federate: p for p in reversed(signals)}
-    lead = [p for p in signals if first[p.federate] is p]
-    return (lead + [p for p in signals if p not in lead])[:MOST_PANELS]
+def greatest(comparison: Comparison, runs: Runs) -> list[str]:
+    """Return the signals that differ most, one a federate first, each at its worst element.
+
+    What counts is the mean difference over time, in units of the signal's range over both
+    runs: a spike of one second does not make a panel. Rounding, and what stands still in
+    both runs (a rating, say), is taken only if nothing else differs.
+    """
+    real = [p for p in comparison.partings if abs(p.most) > _ROUNDING]
+    signals = real or [p for p in comparison.partings if p.most]
+    scores = {_name(p): _score(p, comparison, runs) for p in signals}
+    ranked = sorted(signals, key=lambda p: -scores[_name(p)])
+    moving = [p for p in ranked if scores[_name(p)] > 0.0] or ranked
+    first = {p.federate: p for p in reversed(moving)}
+    lead = [p for p in moving if first[p.federate] is p]
+    rest = [p for p in moving if first[p.federate] is not p]
+    return [_name(p) for p in (lead + rest)[:MOST_PANELS]]
+
+
+def _score(parting: Parting, comparison: Comparison, runs: Runs) -> float:
+    """Return the mean difference of a signal, of its range; 0 of one that stands still."""
+    a, b = (read(run, _name(parting), comparison.until_us) for run in runs)
+    if a is None or b is None:
+        return 0.0
+    turns = parting.unit == "deg"
+    if turns and _span(a.high - a.low) > _TURN_DEG / 2:  # within a bin: nothing can be seen
+        return 0.0
+    seen = a.t_h >= begin_h(comparison)
+    values = np.array([a.last[0], b.last[0]])
+    values = values[:, seen & np.isfinite(values).all(axis=0)]  # from when both were sent
+    if has_gaps(parting.unit):
+        values = values[:, (values != 0.0).all(axis=0)]
+    if not values.size or not (np.ptp(values, axis=1) > 0.0).any():
+        return 0.0
+    delta = values[1] - values[0]
+    if turns:  # 359 is 1 before the full turn
+        delta = (delta + _TURN_DEG / 2) % _TURN_DEG - _TURN_DEG / 2
+    return float(np.abs(delta).sum() / (np.count_nonzero(seen) * np.ptp(values)))
+
+
+def _span(values: NDArray[np.float64]) -> float:
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
 def _name(parting: Parting) -> str:
@@ -100,16 +143,32 @@ def _name(parting: Parting) -> str:
     return f"{name}.{parting.most_element}" if parting.most_element else name
 
 
-def _panel(axes: Any, name: str, runs: tuple[Path, Path], until_us: int) -> None:
-    axes.set_title(name, loc="left", fontsize=9, fontweight="bold")
+def draw_both(axes: Any, name: str, runs: Runs, until_us: int) -> None:
+    """Draw one signal of both runs, of an array the sum, or lowest to highest.
+
+    Zeros are gaps where a panel of the first run's report has them so, and always in Hz.
+    """
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    for number, run in enumerate(runs):
-        series = read(run, name, until_us)
-        if series is None:
-            continue
-        axes.set_ylabel(series.unit, fontsize=8)
-        value = (series.low.sum(axis=0), series.high.sum(axis=0))
-        colour = COLOURS[number]
-        axes.fill_between(series.t_h, *value, color=colour, alpha=0.4, linewidth=0)
-        axes.plot(series.t_h, np.mean(value, axis=0), color=colour, linewidth=0.9, label=run.name)
+    found = {run: series for run in runs if (series := read(run, name, until_us)) is not None}
+    how, gaps, hide_zero = "", [], _hides_zero(runs[0], name)
+    for run, series in found.items():
+        colour, zeros = COLOURS[runs.index(run)], has_gaps(series.unit, hide_zero)
+        if len(series.names) > 1 and series.unit not in _ADDITIVE:
+            how = ": lowest to highest"
+            gaps.append(draw_band(axes, series, colour, run.name, hide_zero))
+        else:
+            how = ": sum" if len(series.names) > 1 else ""
+            value = series.low.sum(axis=0), series.high.sum(axis=0)
+            gaps.append(draw_line(axes, series.t_h, value, colour, run.name, zeros))
+    series = next(iter(found.values()))
+    draw_stripes(axes, series.t_h, [np.logical_or.reduce(gaps)], series.unit)
+    axes.set_ylabel(series.unit, fontsize=8)
+    axes.set_title(name + how, loc="left", fontsize=9, fontweight="bold")
+
+
+def _hides_zero(run: Path, name: str) -> bool:
+    """Return whether the run's own report leaves gaps where this signal is 0."""
+    panels = run_folder.read_run(run)["resolved"].get("report", {}).get("panels", ())
+    shown = {signal for panel in panels if panel.get("hide_zero") for signal in panel["signals"]}
+    return any(f"{name}.".startswith(f"{signal}.") for signal in shown)

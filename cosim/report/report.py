@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cosim import run_folder
-from cosim.report.plots import Mark, inline, picture, png
+from cosim.hil.answers import answers_of, pace_of
+from cosim.report.other_parts import other_parts
+from cosim.report.plots import SHORT_US, Mark, inline, picture, png
 from cosim.report.series import BINS
 from cosim.report.timeline import timeline
 from cosim.scenario.schema import PanelConfig, ReportConfig
@@ -55,6 +57,10 @@ def write_report(folder: Path) -> Path:
         rest=rest,
         failure=json.loads(failure.read_text()) if failure.exists() else None,
         picture=inline(_picture(folder, config.panels, until_us, marks)) if config.panels else "",
+        other=other_parts(folder, run["resolved"], config.panels, until_us, marks),
+        nodes=answers_of(folder),
+        pace=pace_of(folder),
+        short_run=until_us < SHORT_US,
         bin_s=f"{until_us / BINS / 1e6:.3g}",
         entries=entries,
         cut=cut,

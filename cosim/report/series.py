@@ -72,6 +72,8 @@ def read(run: Path, signal: str, until_us: int) -> Series | None:
         for batch in file.iter_batches(group_rows(schema), columns=[TIME, *names]):
             values = [batch.column(n).to_numpy(zero_copy_only=False) for n in names]
             bins.add(batch.column(TIME).to_numpy(), np.array(values, dtype=np.float64))
+    if not np.isfinite(bins.last).any():  # the run ended before it had a value
+        return None
     short = tuple(name.removeprefix(f"{port}.") for name in names)
     return bins.series(short, unit)
 

@@ -27,11 +27,12 @@ class Heater(Federate):
         return {"p_kw": -2.0 if self.on else 0.0}, t_us + US_PER_S
 
 
-ramp = ScriptedSignal(values=(50.0, 50.1, 50.2, 50.3, 50.4, 50.3, 50.2, 50.1))
-source = Scripted(ScriptedConfig(period_s=1.0, outputs={"f_hz": ramp}))
-heater = Heater()
-wire = Link("source", "f_hz", "heater", "f_hz")
-engine = InProcess(federation({"source": source, "heater": heater}, [wire]))
-for second in range(1, 9):
-    engine.run(second * US_PER_S)
-    print(second - 1, "s:", "heats" if heater.on else "waits")
+if __name__ == "__main__":  # engines that start processes import this file again
+    ramp = ScriptedSignal(values=(50.0, 50.1, 50.2, 50.3, 50.4, 50.3, 50.2, 50.1))
+    source = Scripted(ScriptedConfig(period_s=1.0, outputs={"f_hz": ramp}))
+    heater = Heater()
+    wire = Link("source", "f_hz", "heater", "f_hz")
+    engine = InProcess(federation({"source": source, "heater": heater}, [wire]))
+    for second in range(1, 9):
+        engine.run(second * US_PER_S)
+        print(second - 1, "s:", "heats" if heater.on else "waits")

@@ -13,11 +13,13 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from cosim import run_folder
+from cosim import run_folder, snapshots
 from cosim.cli.arguments import scenario_path
 from cosim.cli.hil import _bodies
+from cosim.hil.answers import answers_of
 from cosim.hil.hil import compared, differing, hil, inside, replay
 from cosim.hil.live_node import LiveNode
+from cosim.hil.statistics import percentiles
 from cosim.hil.wish import wishes
 from cosim.run import RunOptions
 from gridmodel.errors import RunError, ScenarioError
@@ -69,6 +71,32 @@ def test_the_run_says_how_well_the_line_worked(outcomes):
     assert (
         kpis["coordinator.order_count"] == outcomes[0].result.kpis["coordinator.order_count"].value
     )
+
+
+def test_the_report_tells_answers_and_round_trips_of_each_node(outcomes, tmp_path):
+    folder = outcomes[1].result.folder
+    page = (folder / "report.html").read_text()
+    assert "<h2>Nodes outside</h2>" in page
+    assert "<h2>Nodes outside</h2>" not in (outcomes[0].result.folder / "report.html").read_text()
+    for told in answers_of(folder):
+        line = outcomes[1].lines[told.node]
+        assert (told.asked, told.late, told.missing) == (line.asked, 0, 0)
+        assert (told.p50_ms, told.p99_ms, told.max_ms) == percentiles(line.round_trips_ms)
+        assert f'<td class="n">{told.p50_ms:.2f}</td>' in page
+    again = replay(folder, tmp_path).result.folder
+    assert answers_of(again) == answers_of(folder)
+    assert "(&#39;house" not in page
+
+
+def test_snapshots_are_refused_before_anything_runs_and_resume_names_the_replay(outcomes, tmp_path):
+    with pytest.raises(RunError, match=r"cannot be saved or forked.*hil --replay"):
+        hil(SCARCITY, BOTH, RunOptions(tmp_path, UNTIL_US, snapshot_every_us=1_000_000))
+    assert not list(tmp_path.iterdir())
+    folder = outcomes[1].result.folder
+    with pytest.raises(RunError, match=f"nodes were outside.*hil --replay {folder.name}"):
+        snapshots.newest_at(folder, None)
+    with pytest.raises(RunError, match="Run with --snapshot-every 1h"):
+        snapshots.newest_at(outcomes[0].result.folder, None)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,6 +108,23 @@ def test_in_real_time_one_late_answer_is_no_death_but_long_silence_is(bench, mon
     monkeypatch.setattr(live_node, "SILENCE_S", -1.0)
     live.node.ask(ask(2))
     assert "nothing was heard" in live.node.gone
+
+
+def test_one_late_answer_after_a_minute_without_questions_is_no_death(bench, monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(live_node, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    live = bench(lambda word: [], deadline_s=0.0)
+    for number in (1, 2, 3):  # each answer comes while nobody is looking
+        now_s[0] += 60.0
+        live.node.ask(ask(number))
+        assert not live.node.gone
+        live.line.put(Answer(number, 0, {}))
+    live.node.ask(ask(4))
+    assert not live.node.gone  # its third answer has just come
+    now_s[0] += 60.0
+    live.node.ask(ask(5))
+    assert live.node.gone == "nothing was heard of it for 60.0 s"
+    assert live.figures()["late_arrival_count"] == 3
 
 
 def test_a_node_whose_line_breaks_is_gone_and_never_asked_again(bench):

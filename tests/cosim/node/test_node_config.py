@@ -33,6 +33,26 @@ def written(folder: Path, text: str = WHOLE) -> Path:
     return path
 
 
+def test_a_file_that_is_not_there_is_told_with_where_it_was_looked_for_and_how_to_get_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenarioError) as caught:
+        read_config(Path("nope.yaml"))
+    (fault,) = caught.value.faults
+    assert fault.where == "nope.yaml"
+    assert fault.problem == f"there is no such file in {tmp_path}."
+    assert "feedertwin hil SCENARIO --node NAME=emulated" in fault.advice
+    for page in ("house_3.yaml", "raspberry_pi.md"):
+        assert f"docs/how-to/{page}" in fault.advice
+        assert (ROOT / "docs" / "how-to" / page).exists()
+
+
+def test_a_folder_is_no_node_s_file(tmp_path):
+    with pytest.raises(ScenarioError, match="is a folder"):
+        read_config(tmp_path)
+
+
 def faults(folder: Path, old: str, new: str) -> list[str]:
     assert old in WHOLE
     with pytest.raises(ScenarioError) as caught:
