@@ -12,6 +12,7 @@ import importlib
 import inspect
 import itertools
 import json
+import re
 import shlex
 import signal
 import socket
@@ -137,7 +138,7 @@ class RemoteLink:
             if kind == _REQUEST:
                 self._answer(of, content)
             elif of == number and kind == _FAILURE:
-                raise MosaikLinkError(": ".join(map(str, content[:2])))
+                raise MosaikLinkError(_told(content))
             elif of == number:
                 return content
 
@@ -196,6 +197,19 @@ class RemoteLink:
         self._peer.close()
         if self._child is not None:
             end([self._child], 1.0)
+
+
+def _told(content: Any) -> str:
+    """Return what a failure says; of one without a text, the line it comes from."""
+    kind, text, *trace = [*map(str, content), "", ""]
+    if text.strip():
+        return f"{kind}: {text}"
+    places = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n?(.*)', "\n".join(trace))
+    if not places:
+        return kind
+    file, number, function, said = places[-1]
+    line = f": {said.strip()}" if said.strip() else ""
+    return f"{kind} in {function}() at {Path(file).name}:{number}{line}"
 
 
 def _packed(kind: int, number: int, content: Any) -> bytes:

@@ -37,6 +37,21 @@ class RealTimeConfig(Settings):
     )
 
 
+def pace_text(factor: float) -> str:
+    """Return in words how fast simulated time goes beside the wall clock.
+
+    Examples
+    --------
+    >>> pace_text(0.1), pace_text(2.0)
+    ('10 times faster than the wall clock', '2 times slower than the wall clock')
+    """
+    if factor == 1.0:
+        return "as fast as the wall clock"
+    if factor < 1.0:
+        return f"{1.0 / factor:.4g} times faster than the wall clock"
+    return f"{factor:.4g} times slower than the wall clock"
+
+
 @dataclass
 class Pacer:
     """Waits before each instant.

@@ -17,12 +17,13 @@ from typing import Any
 from cosim import registry, run_folder, snapshots
 from cosim.engines.engine import Engine, Job
 from cosim.interrupt import Interrupt
-from cosim.pacer import Pacer, RealTimeConfig
+from cosim.pacer import Pacer
 from cosim.profile import Profile, write_trace
 from cosim.recorder.compact import compact
 from cosim.recorder.recorder import record_error
 from cosim.report.graph import homes_of, svg
 from cosim.report.report import GRAPH, write_report
+from cosim.run_options import RunOptions as RunOptions
 from cosim.scenario.build import Scenario
 from cosim.shortfall import Shortfall, shortfalls_of
 from cosim.watchdog import StallError, Watchdog, fuse_of
@@ -34,6 +35,7 @@ DONE, FELL_SHORT, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 TRACE = "profile.json"
 #: Row of the profile for the time a run waits for the wall clock.
 PACE = "(real time)"
+_AS_IT_IS = RunOptions()
 #: Simulated microseconds so far, and the end.
 Progress = Callable[[int, int], None]
 
@@ -54,6 +56,8 @@ class RunResult:
         Key figures by ``federate.name``.
     shortfalls : list of Shortfall
         Expectations that were not met.
+    not_judged : str or None
+        Why expectations were not judged, if there are some.
     wall_s : float
         Time it took. [s]
     t_us : int
@@ -69,46 +73,16 @@ class RunResult:
     reason: str
     kpis: dict[str, Kpi] = field(default_factory=dict)
     shortfalls: list[Shortfall] = field(default_factory=list)
+    not_judged: str | None = None
     wall_s: float = 0.0
     t_us: int = 0
     start_us: int = 0
     profile: Profile | None = None
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What may be asked of a run besides its scenario.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of runs.
-    until_us : int or None
-        Stop before the scenario's end. [us]
-    snapshot_every_us : int or None
-        Save the whole state so often. [us]
-    engine : str
-        Registered name of the engine.
-    real_time : RealTimeConfig or None
-        Keep in step with the wall clock; what the scenario says if left out.
-    profile : bool
-        Keep the time of each step, and leave it as a trace.
-    begun : callable or None
-        Told the run's folder before its first instant.
-    """
-
-    out: Path = Path("runs")
-    until_us: int | None = None
-    snapshot_every_us: int | None = None
-    engine: str = "in_process"
-    real_time: RealTimeConfig | None = None
-    profile: bool = False
-    begun: Callable[[Path], None] | None = None
-
-
 def run(
     scenario: Scenario,
-    options: RunOptions = RunOptions(),
+    options: RunOptions = _AS_IT_IS,
     progress: Progress | None = None,
     resume_from: tuple[Path, int] | None = None,
     overrides: Sequence[str] = (),
@@ -135,11 +109,13 @@ def run(
 
     Raises
     ------
+    ScenarioError
+        If it is to end before it begins, or after the scenario's own end.
     RecordError
         If the record cannot even be begun.
     """
     with Interrupt() as interrupt:  # from before there is a folder until all is written
-        return _Runner(scenario, options, progress, overrides).run(resume_from, interrupt)
+        return _Runner(scenario, options, progress, overrides, resume_from).run(interrupt)
 
 
 class _Runner:
@@ -149,7 +125,11 @@ class _Runner:
         options: RunOptions,
         progress: Progress | None,
         overrides: Sequence[str],
+        resume_from: tuple[Path, int] | None,
     ) -> None:
+        self._resume_from = resume_from
+        self._start_us = resume_from[1] if resume_from is not None else 0
+        self._until_us = scenario.end_us(options.until_us, self._start_us)
         self._overrides = list(overrides)
         self._scenario = scenario
         self._options = options
@@ -163,16 +143,14 @@ class _Runner:
         self._lateness: Mapping[str, Any] | None = None
         self._started = run_folder.utc_now()
         self._folder = run_folder.create(options.out, scenario.config.name, self._started)
-        self._until_us = min(options.until_us or scenario.duration_us, scenario.duration_us)
         self._begin_s = 0.0
         self._told_s = 0.0
         self._beats = 0
         self._next_snapshot_us = options.snapshot_every_us or 0
 
-    def run(self, resume_from: tuple[Path, int] | None, interrupt: Interrupt) -> RunResult:
-        start_us = resume_from[1] if resume_from is not None else 0
+    def run(self, interrupt: Interrupt) -> RunResult:
         try:
-            engine = self._begin(resume_from, interrupt)
+            engine = self._begin(interrupt)
         except (RunError, InputError, MissingExtraError, KeyboardInterrupt):
             shutil.rmtree(self._folder)  # nothing was begun
             raise
@@ -184,7 +162,7 @@ class _Runner:
         if self._real_time is not None and self._profile is not None:
             self._pacer = Pacer(
                 self._real_time,
-                start_us,
+                self._start_us,
                 self._profile.slowest,
                 self._sleep,
                 stop=lambda: interrupt.asked,
@@ -197,7 +175,12 @@ class _Runner:
         if self._lateness is None and self._pacer is not None:
             self._lateness = self._pacer.lateness()
         code, reason = self._keep(engine, code, reason)
-        shortfalls = shortfalls_of(self._scenario.config.expect, kpis) if code == DONE else []
+        not_judged = self._not_judged(code, engine)
+        shortfalls: list[Shortfall] = []
+        if not_judged is None and code == DONE:
+            shortfalls = shortfalls_of(self._scenario.config.expect, kpis)
+        elif not_judged is not None and code == INTERRUPTED:
+            reason += ", expectations were not judged"
         if shortfalls:
             code = FELL_SHORT
             reason = f"{len(shortfalls)} expectation{'s' * (len(shortfalls) > 1)} fell short"
@@ -209,11 +192,11 @@ class _Runner:
             if code != FAILED:
                 code, reason = FAILED, str(record_error(error))
         return RunResult(
-            self._folder, code, reason, kpis, shortfalls, wall_s, engine.now_us, start_us,
-            self._profile if self._options.profile else None,
+            self._folder, code, reason, kpis, shortfalls, not_judged, wall_s, engine.now_us,
+            self._start_us, self._profile if self._options.profile else None,
         )  # fmt: skip
 
-    def _begin(self, resume_from: tuple[Path, int] | None, interrupt: Interrupt) -> Engine:
+    def _begin(self, interrupt: Interrupt) -> Engine:
         """Open the record and put the federation at its first instant."""
         make = registry.load(registry.ENGINES, self._options.engine)
         run_folder.reserve(self._folder)
@@ -229,7 +212,7 @@ class _Runner:
             self._options.snapshot_every_us,
             self._real_time,
         )
-        state = None
+        state, resume_from = None, self._resume_from
         if resume_from is not None:
             state, self._origin = snapshots.hand_over(*resume_from, self._scenario, self._folder)
         if self._options.begun is not None:
@@ -249,10 +232,24 @@ class _Runner:
             self._next_snapshot_us = at_us
         return engine
 
+    def _not_judged(self, code: int | None, engine: Engine | None) -> str | None:
+        """Return why expectations were not judged; None if they were, or there are none."""
+        if not self._scenario.config.expect or code is None or engine is None:
+            return None
+        if code in (DONE, FELL_SHORT):
+            return self._options.not_judged
+        how = "failed" if code == FAILED else "was interrupted"
+        return f"the run {how} at t = {engine.now_us / 1e6:g} s"
+
     def _keep(self, engine: Engine, code: int, reason: str) -> tuple[int, str]:
         """End the record and compact it; what cannot be written now stays for 'recover'."""
         try:
-            engine.close()
+            try:
+                engine.close()
+            except FederateError as error:
+                if code != FAILED:
+                    self._save_failure(engine, error)
+                    code, reason = FAILED, str(error)
             compact(self._folder)
         except OSError as error:
             code, reason = FAILED, reason if code == FAILED else str(record_error(error))
@@ -380,5 +377,6 @@ class _Runner:
             "lateness": self._lateness,
             "kpis": run_folder.kpi_values(kpis),
             "shortfalls": [vars(s) for s in shortfalls],
+            "not_judged": self._not_judged(code, engine),
         }
         run_folder.write_json(self._folder / run_folder.RUN_FILE, data)

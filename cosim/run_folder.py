@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosim.run_owner import lives, owner
 from gridmodel.errors import RunError
 from gridmodel.kpi import Kpi
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from cosim.scenario.build import Scenario
 
 RUN_FILE, FAILURE_FILE = "run.json", "failure.json"
+#: Says which nodes were outside, in a run that had some.
+OUTSIDE_FILE = "outside.json"
+_RUNNING = "running"
+#: In a word, how a run ended, by its exit code.
+_STATES = {0: "done", 1: "fell short", 3: "failed", 130: "interrupted"}
 _RESERVE, _RESERVE_BYTES = "reserve", 1_500_000
 _PACKAGES = ("feedertwin", "numpy", "numba", "opendssdirect.py", "pyarrow", "pydantic")
 
@@ -68,8 +74,9 @@ def about(
         "overrides": list(overrides),
         "goes_on_from": None,
         "engine": engine,
-        "status": "running",
+        "status": _RUNNING,
         "exit": None,
+        "process": owner(),
         "seed": scenario.config.seed,
         "until_us": until_us,
         "t_us": 0,
@@ -82,6 +89,7 @@ def about(
         "warnings": list(scenario.warnings),
         "kpis": {},
         "shortfalls": [],
+        "not_judged": None,
         "environment": environment(),
         "resolved": scenario.resolved,
     }
@@ -163,21 +171,15 @@ def runs(out: Path) -> Iterator[Path]:
         yield from sorted(folder for folder in out.iterdir() if (folder / RUN_FILE).exists())
 
 
-def mark_recovered(folder: Path) -> int:
-    """Say in ``run.json`` that a killed run was recovered; return its last instant. [us]"""
-    import pyarrow.parquet as pq
-
-    data = read_run(folder)
-    last_us = 0
-    for path in (folder / "signals").glob("*.parquet"):
-        column = pq.ParquetFile(path).metadata
-        if column.num_rows:
-            group = column.row_group(column.num_row_groups - 1)
-            last_us = max(last_us, int(group.column(0).statistics.max))
-    if data["exit"] is None:
-        data["status"], data["t_us"] = "killed, recovered", last_us
-        write_json(folder / RUN_FILE, data)
-    return last_us
+def state(run: Mapping[str, Any]) -> str:
+    """Return in a word how a run is: by its exit code, or by whether its process lives."""
+    code = run["exit"]
+    if code is not None:
+        return _STATES.get(code, f"exit {code}")
+    if run["status"] != _RUNNING:
+        return "recovered"
+    alive = lives(run.get("process"))
+    return "unknown" if alive is None else _RUNNING if alive else "killed"
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cosim import fork
+from cosim import fork, run_folder
 from cosim.events import EVENTS, Events
 from cosim.federation import Federation, signals
 from cosim.run_folder import read_run
@@ -16,6 +16,8 @@ from gridmodel.errors import RunError
 from gridmodel.settings import near
 
 FOLDER = "snapshots"
+#: Instants named in a text before some are left out.
+_MOST_TEXTS = 5
 #: Desk of the events before there were any.
 _SILENT: Mapping[str, Any] = {"sequence": 0, "inbox": [], "inputs": {}, "slots": {}}
 
@@ -94,9 +96,21 @@ def newest_at(run: Path, at_us: int | None) -> int:
     Raises
     ------
     RunError
-        If there is none.
+        If there is none, or the run did not come to that instant.
     """
+    last_us = _last_us(run)
+    if at_us is not None and at_us > last_us:
+        saved = [f"{t_us / 3.6e9:g}" for t_us in instants(run)]
+        has = f" Its snapshots are at {_few(saved)} h." if saved else ""
+        raise RunError(
+            f"{run.name} ends at {last_us / 3.6e9:g} h, before the {at_us / 3.6e9:g} h asked for.{has}"
+        )
     known = [t_us for t_us in instants(run) if at_us is None or t_us <= at_us]
+    if not known and (run / run_folder.OUTSIDE_FILE).exists():
+        raise RunError(
+            f"{run} has no snapshot to go on from: nodes were outside, and what they know is not in "
+            f"it. Run it again from its arrivals: feedertwin hil --replay {run.name}."
+        )
     if not known:
         raise RunError(
             f"{run} has no snapshot to go on from"
@@ -104,3 +118,15 @@ def newest_at(run: Path, at_us: int | None) -> int:
             + ". Run with --snapshot-every 1h."
         )
     return known[-1]
+
+
+def _last_us(run: Path) -> int:
+    """Return the instant a run has come to; of one that was killed, where it was to come. [us]"""
+    about = read_run(run)
+    killed = about["exit"] is None and not about["t_us"]
+    last_us = int(about["until_us"] if killed else about["t_us"])
+    return max([last_us, *instants(run)])
+
+
+def _few(texts: list[str]) -> str:
+    return ", ".join(texts if len(texts) <= _MOST_TEXTS else [*texts[:2], "...", texts[-1]])

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cosim.compiling import compiling
 from cosim.fuse import Fuse
 
 #: Time a stalled step is given to notice that it was interrupted. [s]
@@ -31,7 +32,8 @@ class Watchdog:
 
     A step in Python is interrupted by `StallError`. A step inside compiled code cannot be;
     then ``last_resort`` is called from the watchdog's own thread. If it also keeps Python's
-    lock, a `Fuse` ends the process. Time in which the whole process was stopped is none.
+    lock, a `Fuse` ends the process. Time in which the whole process was stopped is none, and
+    neither is time in which numba compiles.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:
+        compiling()  # listens from now on
         self._fuse.__enter__()
         self._thread.start()
         return self
@@ -75,7 +78,7 @@ class Watchdog:
             # A look that comes much too late: all of us were stopped, or the computer slept.
             stood_s += min(now_s - looked_s, pause_s + _LATE_S)
             looked_s = now_s
-            if count != seen:
+            if count != seen or compiling():
                 seen, stood_s = count, 0.0
             elif stood_s > self._timeout_s:
                 self._interrupt()

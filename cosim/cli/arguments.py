@@ -32,6 +32,20 @@ def duration_us(text: str) -> int:
     return microseconds(float(match.group(1)) * _UNITS_S[match.group(2)])
 
 
+def span_us(text: str) -> int:
+    """Return a duration that is more than nothing. [us]
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none, or 0.
+    """
+    given_us = duration_us(text)
+    if given_us == 0:
+        raise typer.BadParameter(f"'{text}' is no time at all; give more than 0.")
+    return given_us
+
+
 def scenario_path(text: str) -> Path:
     """Return the file of a scenario given by path, or by the name of a bundled one.
 

@@ -40,7 +40,7 @@ def warn(warnings: Sequence[str]) -> None:
         err.print(f"[bold yellow]warning[/] {escape(warning)}")
 
 
-def kpi_table(rows: Sequence[Row]) -> Table:
+def kpi_table(rows: Sequence[Row], judged: bool = True) -> Table:
     """Return key figures as a table; on a wide terminal also what they are."""
     wide = out.width >= WIDE
     table = Table(box=None, pad_edge=False)
@@ -54,7 +54,8 @@ def kpi_table(rows: Sequence[Row]) -> Table:
     if wide:
         table.add_column("", style="dim", overflow="ellipsis", no_wrap=True)
     for row in rows:
-        mark = "" if not row.expected else ("[red]fell short[/]" if row.short else "[green]met[/]")
+        mark = "[red]fell short[/]" if row.short else "[green]met[/]"
+        mark = mark if judged else "[yellow]not judged[/]"
         expected = f"{row.expected} {mark}" if row.expected else ""
         value = f"[red]{row.value}[/]" if row.short else row.value
         cells = [row.name, value, row.unit, expected]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import err, out
 from cosim.cli.counted import counted
 from cosim.cli.dist_compare import UNSOLVED, compare_command
@@ -113,6 +114,8 @@ def pf_command(  # noqa: PLR0913  one option each
         text = f"[dim]{counted(len(notices), 'notice')} of the reader: feedertwin dist import {escape(net)}[/]"
         err.print(text, soft_wrap=True)
     controls = not no_controls
+    if solver == "fbs":
+        tell_of_compiling()
     flow = solve(network, solver, controls)
     if as_json:
         print(json.dumps(flow.as_json()))  # noqa: T201  for machines, so not through the console

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import err, out, print_table
 from cosim.cli.counted import counted
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, read_net
@@ -85,6 +86,8 @@ def solved(network: Network, controls: bool) -> list[Side]:
         if controls and not solver.moves_taps:
             led = [s.flow for s in sides.values() if s.flow is not None and s.flow.converged]
             taken = standing(network, led[0]) if led else network
+        if solver.name == "fbs":
+            tell_of_compiling()
         sides[solver.name] = _side(solver, taken, controls)
     return [sides[name] for name in SOLVERS]
 

@@ -24,6 +24,7 @@ from cosim.cli.run import (
     UntilOption,
     go,
     options_of,
+    origin_text,
 )
 from cosim.scenario.build import load
 from cosim.scenario.changes import changes
@@ -51,20 +52,21 @@ def fork_command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Run a what-if: from a snapshot of a run, with other settings from there on."""
     folder = run_folder.find(out_folder, run_name)
-    start_us = snapshots.newest_at(folder, duration_us(at) if at is not None else None)
+    at_us = duration_us(at) if at is not None else None
+    start_us = snapshots.newest_at(folder, at_us)
     earlier = run_folder.read_run(folder)
     overrides = [*earlier.get("overrides", []), *(sets or [])]
     loaded = load(Path(earlier["scenario_file"]), overrides)
-    options = options_of(
-        loaded, out_folder, until, snapshot_every, engine or earlier["engine"], real_time, profile
-    )
+    engine = engine if engine is not None else earlier["engine"]
+    options = options_of(loaded, out_folder, until, snapshot_every, engine, real_time, profile)
     if not (quiet or as_json):
-        _tell(folder.name, start_us, changes(earlier["resolved"], loaded.resolved))
+        origin = origin_text(start_us, at_us)
+        _tell(folder.name, origin, changes(earlier["resolved"], loaded.resolved))
     go(loaded, options, quiet or as_json, as_json, overrides, (folder, start_us))
 
 
-def _tell(name: str, start_us: int, changed: list[str]) -> None:
+def _tell(name: str, origin: str, changed: list[str]) -> None:
     """Say where the fork begins and in what it differs."""
-    err.print(f"fork of {name} at {start_us / 3.6e9:g} h", soft_wrap=True)
+    err.print(f"fork of {escape(name)} from its snapshot at {origin}", soft_wrap=True)
     for change in changed or ["nothing is changed: this gives the same run"]:
         err.print(f"  {escape(change)}", soft_wrap=True)

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from cosim import run_folder
-from cosim.cli.arguments import duration_us, scenario_path
+from cosim.cli.arguments import scenario_path, span_us
 from cosim.cli.console import err, out, print_table
 from cosim.cli.progress import RunProgress
 from cosim.cli.run import (
@@ -22,8 +22,9 @@ from cosim.cli.run import (
     SetOption,
     UntilOption,
     show,
+    tell_pace,
 )
-from cosim.hil.hil import Outcome, compared, hil, inside, replay
+from cosim.hil.hil import Outcome, compared, cut_us, hil, inside, replay
 from cosim.hil.node_file import EMULATED
 from cosim.hil.session import DEADLINE_S
 from cosim.hil.statistics import percentiles
@@ -84,29 +85,43 @@ def hil_command(  # noqa: PLR0913  one parameter an option
     _check(scenario, replay_of)
     still = quiet or as_json
     promise: dict[str, TraceComparison] = {}
+    cut: int | None = None
     with RunProgress(scenario or f"replay of {replay_of}", still) as progress:
         if replay_of is not None:
             outcome = replay(run_folder.find(out_folder, replay_of), out_folder, progress)
         else:
             assert scenario is not None
             pace = RealTimeConfig(factor=real_time) if real_time is not None else None
-            until_us = duration_us(until) if until is not None else None
+            until_us = span_us(until) if until is not None else None
             options = RunOptions(out_folder, until_us, real_time=pace)
             path, asked = scenario_path(scenario), wishes(nodes or [])
             wait_s, chosen = deadline_ms / 1e3, _bodies(bodies or [])
+            if not still:
+                tell_pace(pace, until_us)
             if check:
+                progress.begin(f"{scenario}, all nodes inside")
                 twin = inside(path, asked, options, sets or [], chosen, progress)
+                _stop_if_interrupted(twin, as_json, quiet)
+                progress.begin(f"{scenario}, nodes outside")
             try:
                 outcome = hil(path, asked, options, sets or [], wait_s, chosen, progress)
             except KeyboardInterrupt:
                 err.print("interrupted while nodes were waited for; no run was begun")
                 raise typer.Exit(INTERRUPTED) from None
             if check:
-                promise = compared(twin, outcome)
-    _show(outcome, promise, as_json, quiet, replay_of is not None)
+                promise, cut = compared(twin, outcome), cut_us(twin, outcome)
+    _show(outcome, promise, cut, as_json, quiet, replay_of is not None)
     broken = outcome.differs or not all(found.equal for found in promise.values())
     code = outcome.result.code
     raise typer.Exit(FELL_SHORT if code == DONE and broken else code)
+
+
+def _stop_if_interrupted(twin: Outcome, as_json: bool, quiet: bool) -> None:
+    """End here if the run that the nodes outside would be held to was interrupted."""
+    if twin.result.code == INTERRUPTED:
+        show(twin.result, as_json, quiet)
+        err.print("interrupted while all nodes were inside; those outside were not started")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _check(scenario: str | None, replay_of: str | None) -> None:
@@ -137,6 +152,7 @@ def _bodies(texts: list[str]) -> dict[str, str]:
 def _show(
     outcome: Outcome,
     promise: Mapping[str, TraceComparison],
+    cut: int | None,
     as_json: bool,
     quiet: bool,
     replayed: bool,
@@ -151,6 +167,7 @@ def _show(
             "nodes": {name: line.figures() for name, line in outcome.lines.items()},
             "orders": [vars(way) for way in outcome.orders],
             "decisions_equal": {name: found.equal for name, found in promise.items()},
+            "compared_until_us": cut,
             "differs": list(outcome.differs),
         }
         print(json.dumps(data))  # noqa: T201  exactly one JSON object, no styling
@@ -167,6 +184,17 @@ def _show(
             if warning.split(":")[0] in outcome.lines:
                 err.print(f"[bold yellow]warning[/] {escape(warning)}", soft_wrap=True)
     show(result, as_json, quiet)
+    _show_promise(promise, cut)
+    if replayed and outcome.differs:
+        out.print(f"[bold red]differs[/] from the run it replays: {', '.join(outcome.differs)}")
+    elif replayed:
+        out.print("[bold green]the same[/]: every recorded byte is as in the run it replays")
+
+
+def _show_promise(promise: Mapping[str, TraceComparison], cut: int | None) -> None:
+    """Print for each node whether it decided the same inside and outside."""
+    if promise and cut is not None:
+        out.print(f"decisions are compared up to t = {cut / 1e6:g} s, where a run was cut short")
     for name, found in promise.items():
         if found.equal and not found.same:
             out.print(f"[bold yellow]nothing to compare[/]: {name} took no decision")
@@ -181,10 +209,6 @@ def _show(
                 f"{len(found.extra)} more; {escape(found.first)}",
                 soft_wrap=True,
             )
-    if replayed and outcome.differs:
-        out.print(f"[bold red]differs[/] from the run it replays: {', '.join(outcome.differs)}")
-    elif replayed:
-        out.print("[bold green]the same[/]: every recorded byte is as in the run it replays")
 
 
 def _show_orders(outcome: Outcome) -> None:

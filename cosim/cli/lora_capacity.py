@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import out, print_table
 from cosim.cli.lora_modem import (
     PayloadOption,
@@ -77,8 +78,9 @@ def capacity_command(  # noqa: PLR0913  one option each
         "path_loss": path_loss, "payload_bytes": payload_bytes, "period_s": period_s,
         "radius_m": radius_m, "channels": channels,
     }  # fmt: skip
-    from cosim.radio_view.cell_mixes import study_mixes  # compiles on first use
+    from cosim.radio_view.cell_mixes import study_mixes  # loads numba
 
+    tell_of_compiling()
     found = study_mixes(mixes, modem, cell, target_pu, most_nodes, seed)
     if plot is not None:
         _draw(found, target_pu, cell, plot)

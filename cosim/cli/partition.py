@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cosim.cli.arguments import duration_us, scenario_path
+from cosim.cli.arguments import duration_us, scenario_path, span_us
 from cosim.cli.console import err, out
 from cosim.cli.run import OutOption, SetOption, UntilOption
 from cosim.engines.helics_border import HelicsBroker
@@ -120,7 +120,7 @@ def partition_command(
         faults.append(Fault("--broker", broker, "is no HOST:PORT.", advice))
     if faults:
         raise ScenarioError("partition cannot be run", faults)
-    until_us = min(duration_us(until) if until else loaded.duration_us, loaded.duration_us)
+    until_us = loaded.end_us(span_us(until) if until is not None else None)
     scenario_file = str(path.resolve())
     job = PartitionJob(name, scenario_file, tuple(overrides), broker, "", until_us, interface)
     with Interrupt() as interrupt:

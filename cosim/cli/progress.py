@@ -31,6 +31,12 @@ class RunProgress:
         )
         self._task = self._bar.add_task(name, total=1.0, clock="", speed="")
 
+    def begin(self, name: str) -> None:
+        """Begin to show another run, in the place of the one before."""
+        self._name, self._lines, self._from_us = name, 0, None
+        self._began_s = time.perf_counter()
+        self._bar.reset(self._task, description=name)
+
     def __enter__(self) -> Self:
         self._began_s = time.perf_counter()
         self._bar.start()

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cosim import run_folder
-from cosim.cli.arguments import duration_us
+from cosim.cli.arguments import duration_us, span_us
 from cosim.cli.console import err, out
 from cosim.cli.run import JsonOption, OutOption, RunArgument, SetOption
 from cosim.replay.replay import Replayed, replay
@@ -41,7 +41,7 @@ def replay_command(
     loaded = load(Path(earlier["scenario_file"]), [*earlier.get("overrides", []), *(sets or [])])
     changed = changes(earlier["resolved"], loaded.resolved)
     at_us = duration_us(at) if at is not None else None
-    until_us = duration_us(until) if until is not None else None
+    until_us = span_us(until) if until is not None else None
     result = replay(folder, loaded, federate, at_us, until_us)
     if as_json:
         print(json.dumps(_data(result)))  # noqa: T201  exactly one JSON object, no styling

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cosim import registry, run_folder, snapshots
-from cosim.cli.arguments import duration_us, scenario_path
+from cosim.cli.arguments import duration_us, scenario_path, span_us
+from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import err, kpi_table, out, warn
+from cosim.cli.ending import ending
 from cosim.cli.profile_view import show_profile
 from cosim.cli.progress import RunProgress
-from cosim.pacer import RealTimeConfig
-from cosim.report.report import REPORT, lateness_text, rows
-from cosim.run import DONE, RunOptions, RunResult, run
+from cosim.compiling import may_compile
+from cosim.pacer import RealTimeConfig, pace_text
+from cosim.report.report import rows
+from cosim.run import RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 from cosim.scenario.changes import changes
 
@@ -93,15 +97,18 @@ def resume_command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Go on from a snapshot of a run that was cut short; a new run holds the whole."""
     folder = run_folder.find(out_folder, run_name)
-    start_us = snapshots.newest_at(folder, duration_us(at) if at is not None else None)
+    at_us = duration_us(at) if at is not None else None
+    start_us = snapshots.newest_at(folder, at_us)
+    if not as_json:
+        origin = f"{escape(folder.name)} at {origin_text(start_us, at_us)}"
+        err.print(f"goes on from the snapshot of {origin}", soft_wrap=True)
     earlier = run_folder.read_run(folder)
     loaded = load(Path(earlier["scenario_file"]), earlier.get("overrides", []))
     changed = changes(earlier["resolved"], loaded.resolved)
     if changed and not (quiet or as_json):
         warn([f"{loaded.path} has changed since: {'; '.join(changed)}"])
-    options = options_of(
-        loaded, out_folder, until, snapshot_every, engine or earlier["engine"], real_time, profile
-    )
+    engine = engine if engine is not None else earlier["engine"]
+    options = options_of(loaded, out_folder, until, snapshot_every, engine, real_time, profile)
     overrides = earlier.get("overrides", [])
     go(loaded, options, quiet or as_json, as_json, overrides, (folder, start_us))
 
@@ -124,9 +131,9 @@ def options_of(
     """
     options = RunOptions(
         out_folder,
-        duration_us(until) if until is not None else None,
-        duration_us(snapshot_every) if snapshot_every is not None else None,
-        engine or RunOptions.engine,
+        span_us(until) if until is not None else None,
+        span_us(snapshot_every) if snapshot_every is not None else None,
+        engine if engine is not None else RunOptions.engine,
         _pace(scenario, real_time) if real_time is not None else None,
         profile,
     )
@@ -140,6 +147,30 @@ def _pace(scenario: Scenario, factor: float) -> RealTimeConfig:
     return RealTimeConfig(**{**given.model_dump(), "factor": factor})
 
 
+def tell_pace(pace: RealTimeConfig | None, span_us: int | None) -> None:
+    """Say how fast a run in real time goes, and how long it will take, if that is known."""
+    if pace is not None:
+        text = pace_text(pace.factor)
+        if span_us is not None:
+            span_s = 1e-6 * span_us
+            text += f": {_span(span_s)} will take {_span(span_s * pace.factor)}"
+        err.print(text, soft_wrap=True)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60.0:.3g} min" if seconds < 7200.0 else f"{seconds / 3600.0:.4g} h"
+
+
+def origin_text(start_us: int, at_us: int | None) -> str:
+    """Return which snapshot a run goes on from, and that it is not quite the one asked for."""
+    text = f"{start_us / 3.6e9:g} h"
+    if at_us is not None and at_us != start_us:
+        text += f", the newest at or before {at_us / 3.6e9:g} h"
+    return text
+
+
 def go(
     scenario: Scenario,
     options: RunOptions,
@@ -151,6 +182,11 @@ def go(
     """Run a scenario, print how it ended, and exit with its code."""
     if not quiet:
         warn(scenario.warnings)
+        start_us = resume_from[1] if resume_from is not None else 0
+        end_us = scenario.end_us(options.until_us, start_us)
+        tell_pace(options.real_time or scenario.config.real_time, end_us - start_us)
+        if may_compile():
+            tell_of_compiling()
     with RunProgress(scenario.config.name, quiet) as progress:
         result = run(scenario, options, progress, resume_from, overrides)
     show(result, as_json, quiet)
@@ -161,6 +197,7 @@ def go(
 
 def show(result: RunResult, as_json: bool, quiet: bool) -> None:
     """Print how a run ended."""
+    read = run_folder.read_run(result.folder)
     if as_json:
         data = {
             "run": str(result.folder),
@@ -168,26 +205,16 @@ def show(result: RunResult, as_json: bool, quiet: bool) -> None:
             "reason": result.reason,
             "kpis": {name: kpi.value for name, kpi in result.kpis.items()},
         }
+        if read["goes_on_from"] is not None:
+            data["goes_on_from"] = read["goes_on_from"]
         print(json.dumps(data))  # noqa: T201  exactly one JSON object, no styling
         return
-    read = run_folder.read_run(result.folder)
     first, rest = rows(read)
     if not quiet:
-        out.print(kpi_table(first))
+        out.print(kpi_table(first, result.not_judged is None))
         if rest:
             out.print(f"[dim]and {len(rest)} more in the report[/]")
     for short in result.shortfalls:
-        err.print(
-            f"[bold red]fell short[/]: {short.name} is {short.value:g}, expected {short.bound}"
-        )
-    late = read["lateness"]
-    if late is not None:
-        out.print(lateness_text(late), soft_wrap=True)
-    style = "green" if result.code == DONE else "red"
-    simulated_s = (result.t_us - result.start_us) / 1e6
-    speed = f"{simulated_s / result.wall_s:,.0f} x real time" if result.wall_s > 0 else ""
-    out.print(
-        f"[bold {style}]{result.reason}[/] {simulated_s / 3600:g} h in {result.wall_s:.1f} s, {speed}",
-        soft_wrap=True,
-    )
-    out.print(str(result.folder / REPORT), soft_wrap=True)
+        err.print(f"[bold red]fell short[/]: {short}", soft_wrap=True)
+    for line in ending(result, read):
+        out.print(line, soft_wrap=True)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
+from rich.markup import escape
 
 from cosim import run_folder
-from cosim.cli.console import out, print_table
+from cosim.cli.console import out
 from cosim.cli.run import OutOption, RunArgument
-from cosim.recorder.compact import compact
+from cosim.recover import recover
 from cosim.report.report import write_report
+from cosim.run import FAILED
+
+_TITLES = ("run", "exit", "t [h]", "wall [s]", "seed", "state")
+#: The longest word for a state.
+_LEAST_STATE = len("interrupted")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,16 +29,32 @@ def add_to(app: typer.Typer) -> None:
 
 
 def runs_command(out_folder: OutOption = Path("runs")) -> None:
-    """List the runs of a folder."""
-    found = []
-    for folder in run_folder.runs(out_folder):
-        run = run_folder.read_run(folder)
-        exit_code = "" if run["exit"] is None else run["exit"]
-        hours = f"{run['t_us'] / 3.6e9:g}"
-        found.append(
-            (folder.name, exit_code, run["status"], hours, f"{run['wall_s']:.1f}", run["seed"])
-        )
-    print_table("", ("run", "exit", "status", "t [h]", "wall [s]", "seed"), found)
+    """List the runs of a folder, the newest last."""
+    found = [(folder, run_folder.read_run(folder)) for folder in run_folder.runs(out_folder)]
+    found.sort(key=lambda item: (item[1]["started_utc"], item[0].name))
+    rows = [_TITLES, *(_cells(folder, run) for folder, run in found)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_TITLES) - 1)]
+    for name, *numbers, state in rows:
+        columns = (text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))
+        line = "  ".join((name.ljust(widths[0]), *columns, ""))
+        # A name is never cut, or it could not be given to another command; a reason may be.
+        room = max(out.width - len(line), _LEAST_STATE)
+        cut = state if len(state) <= room else state[: room - 3] + "..."
+        out.print((line + cut).rstrip(), soft_wrap=True, markup=False)
+
+
+def _cells(folder: Path, run: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the table says of a run."""
+    code, why = run["exit"], f": {run['status']}" if run["exit"] == FAILED else ""
+    known = code is not None or run["t_us"] > 0  # one that runs has not told yet
+    return (
+        folder.name,
+        "" if code is None else str(code),
+        f"{run['t_us'] / 3.6e9:.4g}" if known else "",
+        f"{run['wall_s']:.1f}" if known else "",
+        str(run["seed"]),
+        run_folder.state(run) + why,
+    )
 
 
 def report_command(run_name: RunArgument, out_folder: OutOption = Path("runs")) -> None:
@@ -41,11 +65,9 @@ def report_command(run_name: RunArgument, out_folder: OutOption = Path("runs")) 
 def recover_command(run_name: RunArgument, out_folder: OutOption = Path("runs")) -> None:
     """Make whole what a killed run or a full disk left behind; then write its report."""
     folder = run_folder.find(out_folder, run_name)
-    rows = compact(folder)
-    last_us = run_folder.mark_recovered(folder)
-    out.print(
-        f"{rows:,} rows recovered, up to t = {last_us / 3.6e9:g} h"
-        if rows
-        else "nothing to recover"
-    )
+    found = recover(folder)
+    hours = f"up to t = {found.last_us / 3.6e9:g} h"
+    out.print(f"{found.rows:,} rows recovered, {hours}" if found.rows else "nothing to recover")
+    if found.lost:
+        out.print(escape(found.lost), soft_wrap=True)
     out.print(str(write_report(folder)), soft_wrap=True)

@@ -6,7 +6,7 @@ federate, the engine decides when it is the desk's turn and carries what it send
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import Slot, newest
+from cosim.engines.raised import raised
 from cosim.federation import Member, message_ports, signals
 from cosim.freeze import Freezer, check_next, freezer
 from gridmodel.errors import FederateError
@@ -103,8 +104,7 @@ class Desk:
         except FederateError:
             raise
         except (Exception, SystemExit) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise FederateError(self.member.name, t_us, problem) from error
+            raise FederateError(self.member.name, t_us, raised(error)) from error
         if next_us is not None and (type(next_us) is not int or next_us <= t_us):
             check_next(self.member.name, t_us, next_us)
         self.due_us = next_us
@@ -150,6 +150,33 @@ class Desk:
         self.inputs.update({name: _frozen(value) for name, value in saved["inputs"].items()})
         for port, state in saved["slots"].items():
             set_slot(self.slots[port], state)
+
+
+def close_all(desks: Iterable[Desk], t_us: int) -> None:
+    """Let all federates give back what they hold outside Python's memory.
+
+    Parameters
+    ----------
+    desks : iterable of Desk
+        Where they are.
+    t_us : int
+        The instant the run has come to. [us]
+
+    Raises
+    ------
+    FederateError
+        If one fails at it, after all others have had their turn.
+    """
+    failed = None
+    for desk in desks:
+        try:
+            desk.member.federate.close()
+        except Exception as error:
+            problem = f"at its end: {raised(error)}"
+            failed = failed or FederateError(desk.member.name, t_us, problem)
+            failed.__cause__ = failed.__cause__ or error
+    if failed is not None:
+        raise failed
 
 
 def filled(signal: Signal, shape: tuple[int | None, ...], given: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.engines.desk import Desk
+from cosim.engines.desk import Desk, close_all
 from cosim.engines.engine import Between, Job
 from cosim.engines.in_process import InProcess
 from cosim.recorder.recorder import Recorder
@@ -82,8 +82,7 @@ class Embedded:
         try:
             self._recorder.close()
         finally:
-            for desk in self._engine.desks:
-                desk.member.federate.close()
+            close_all(self._engine.desks, self.now_us)
 
 
 def kpis_of(desks: list[Desk]) -> dict[str, Kpi]:

@@ -99,7 +99,7 @@ class OnHelics:
             # One that has ended is no progress: HELICS may have let it go, seconds after another
             # had stopped.
             going = self._page[:, part.STEPPING] != part.OVER
-            if not np.array_equal(counts[going], self._page[going]):
+            if not np.array_equal(counts[going], self._page[going]) or self._compiles():
                 counts, since_s = self._page.copy(), time.monotonic()
             elif time.monotonic() - since_s > stall_s:
                 raise self._stalled(stall_s)
@@ -109,6 +109,15 @@ class OnHelics:
         self._join_snapshots()
         self._ended_us = until_us
         return True
+
+    def _compiles(self) -> bool:
+        """Return whether a child's step waits for numba to compile, which is no stall."""
+        at_it = self._page[1:, part.COMPILING] > 0
+        return any(
+            not is_stopped(self._children[name])
+            for name, compiles in zip(self._names, at_it, strict=True)
+            if compiles
+        )
 
     def _stop_all(self, asked_s: float) -> None:
         """Say where all partitions stop; in the end free who waits for one that has stopped.

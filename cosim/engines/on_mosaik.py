@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.engines.desk import Desk, filled
+from cosim.engines.desk import Desk, close_all, filled
 from cosim.engines.embedded import in_hands, kpis_of
 from cosim.engines.engine import Between, Job
 from cosim.engines.mosaik_world import Letter, SimulationError, Wire, first_us, group_of, play
@@ -254,5 +254,4 @@ class OnMosaik:
         try:
             self._recorder.close()
         finally:
-            for desk in self._desks:
-                desk.member.federate.close()
+            close_all(self._desks, self.now_us)

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from typing import Any
 import numpy as np
 
 from cosim import run_folder, snapshots
+from cosim.compiling import may_compile, on_compiling
 from cosim.engines.crossing import crossings
+from cosim.engines.desk import close_all
 from cosim.engines.embedded import in_hands, kpis_of
 from cosim.engines.helics_border import HelicsBorder
 from cosim.engines.partition import Hooks, Partition
@@ -38,8 +41,8 @@ PARTS = "parts"
 #: Exit codes of a partition: done, its own failure, the federation ended without it.
 DONE, FAILED, ABANDONED, STOPPED = 0, 3, 4, 130
 #: Columns of the shared page, one row a partition; row 0 is the parent's.
-NOW_US, STEPS, STEPPING, INSTANTS = range(4)
-COLUMNS = 4
+NOW_US, STEPS, STEPPING, INSTANTS, COMPILING = range(5)
+COLUMNS = 5
 #: Columns of the parent's row: whether the run is to stop, and the first instant not run then.
 ASKED, STOP_US = range(2)
 #: What `STEPPING` says besides a federate's index.
@@ -118,6 +121,8 @@ class PartitionProcess:
         self._folder = Path(job.folder)
         self._page = _page(job)
         self._mine, self._parents = self._page[job.row], self._page[0]
+        if may_compile():
+            on_compiling(partial(self._mine.__setitem__, COMPILING))
         self._next_snapshot_us = job.snapshot_every_us
         self._profile = Profile(process=job.name) if job.profile or job.real_time else None
         self._pacer: Pacer | None = None
@@ -162,7 +167,7 @@ class PartitionProcess:
         except OSError as error:
             if code in (DONE, STOPPED):  # or it follows from what has been told
                 code, reason = FAILED, str(record_error(error))
-        self._leave(partition, code, reason)
+        code = self._leave(partition, border, code, reason)
         if code in (DONE, STOPPED):
             border.close()
         return code
@@ -204,19 +209,7 @@ class PartitionProcess:
             )
             whole = partition.run_turns(self._job.until_us, hooks)
         except FederateError as error:
-            self._failure = {
-                "federate": error.federate,
-                "t_us": error.t_us,
-                "problem": error.problem,
-                **(
-                    in_hands(partition.desk(error.federate))
-                    if error.federate in self._own()
-                    else {}
-                ),
-                "traceback": traceback.format_exception(error),
-            }
-            border.fail(FAILED, str(error))
-            return FAILED, str(error)
+            return self._fail(partition, border, error)
         except BorderError as error:
             if self._is_asked():
                 partition.now_us = partition.next_us(self._job.until_us)
@@ -228,6 +221,21 @@ class PartitionProcess:
         if not whole and self._job.page is None and not partition.in_rounds:  # who else tells them
             border.fail(STOPPED, f"partition '{self._job.name}' was interrupted")
         return (DONE, "done") if whole else (STOPPED, "interrupted")
+
+    def _fail(
+        self, partition: Partition, border: HelicsBorder, error: FederateError
+    ) -> tuple[int, str]:
+        """Keep what the federate that failed had in its hands, and tell the others."""
+        mine = error.federate in self._own()
+        self._failure = {
+            "federate": error.federate,
+            "t_us": error.t_us,
+            "problem": error.problem,
+            **(in_hands(partition.desk(error.federate)) if mine else {}),
+            "traceback": traceback.format_exception(error),
+        }
+        border.fail(FAILED, str(error))
+        return FAILED, str(error)
 
     def _own(self) -> set[str]:
         home = homes(self._scenario)
@@ -289,8 +297,8 @@ class PartitionProcess:
 
         border.request = timed  # type: ignore[method-assign]
 
-    def _leave(self, partition: Partition, code: int, reason: str) -> None:
-        """Write how it ended."""
+    def _leave(self, partition: Partition, border: HelicsBorder, code: int, reason: str) -> int:
+        """End the federates and write how it ended; return the exit code."""
         kpis = {
             name: {"value": kpi.value, "about": kpi.about}
             for name, kpi in kpis_of(partition.desks).items()
@@ -312,8 +320,14 @@ class PartitionProcess:
         }
         path = self._folder / PARTS / f"{self._job.name}.json"
         run_folder.write_last(self._folder, path, data)
-        for desk in partition.desks:
-            desk.member.federate.close()
+        try:
+            close_all(partition.desks, partition.now_us)
+        except FederateError as error:
+            if code in (DONE, STOPPED):
+                code, reason = self._fail(partition, border, error)
+                data |= {"code": code, "reason": reason, "failure": self._failure}
+                run_folder.write_last(self._folder, path, data)
+        return code
 
 
 def _after(t_us: int, every_us: int | None) -> int | None:

@@ -108,7 +108,7 @@ def replay(
         raise RunError(f"{folder.name} has no federate '{name}'. {near(name, names)}")
     run, member = run_folder.read_run(folder), federation[name]
     from_us = _start(folder, run, at_us)
-    end_us = min(_end(folder, run, federation, member), until_us or run["until_us"] + 1)
+    end_us = _until(folder, from_us, until_us, _end(folder, run, federation, member))
     left_out = _check(folder, run["resolved"].get("record", {}), federation, member)
     every_s = run["resolved"].get("record", {}).get("every_s", {}).get(name, 0.0)
     if from_us:
@@ -164,6 +164,18 @@ def _end(folder: Path, run: Mapping[str, Any], federation: Federation, member: M
     failed = run_folder.read_failure(folder)["federate"]
     order = {m.name: (m.level, m.index) for m in federation.members}
     return t_us + (order[member.name] <= order.get(failed, (-1, -1)))
+
+
+def _until(folder: Path, from_us: int, until_us: int | None, end_us: int) -> int:
+    """Return where to stop: where it was asked for, if that is on record. [us]"""
+    if until_us is None:
+        return end_us
+    if not from_us < until_us <= end_us:
+        raise RunError(
+            f"a replay of {folder.name} from {from_us / 3.6e9:g} h cannot end at "
+            f"{until_us / 3.6e9:g} h (--until); its record ends at {end_us / 3.6e9:g} h."
+        )
+    return until_us
 
 
 def _expected(folder: Path, run: Mapping[str, Any], error: FederateError | None) -> bool:

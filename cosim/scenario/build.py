@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from cosim import registry
-from cosim.clock import CycleError
+from cosim.clock import CycleError, levels
 from cosim.events import EVENTS, Event, Events
 from cosim.federation import Federation, Link, federation
 from cosim.node.programs import make_program
-from cosim.scenario.document import Document, read
+from cosim.scenario.document import Document, read_all
 from cosim.scenario.links import check_links
+from cosim.scenario.parts import Parts
+from cosim.scenario.references import check_deploy, check_figures, check_record
+from cosim.scenario.salvage import salvage
 from cosim.scenario.schema import EventConfig, ScenarioConfig
-from gridmodel.errors import Fault, InputError, PluginError, ScenarioError
-from gridmodel.federate import BuildContext, Federate, ProgramFactory
-from gridmodel.ingest.neighbourhood_file import read_neighbourhood
-from gridmodel.neighbourhood import Neighbourhood
-from gridmodel.settings import Path as KeyPath
-from gridmodel.settings import Settings, faults_of, near, parse
+from cosim.scenario.unlinked import check_unlinked, ends_in
+from gridmodel.errors import Fault, ScenarioError
+from gridmodel.federate import Federate, ProgramFactory
+from gridmodel.settings import faults_of, near, parse
 from gridmodel.units import microseconds
 
 
@@ -56,6 +55,32 @@ class Scenario:
         """Length of the run. [us]"""
         return microseconds(3600.0 * self.config.duration_h)
 
+    def end_us(self, until_us: int | None, from_us: int = 0) -> int:
+        """Return where a run ends. [us]
+
+        Parameters
+        ----------
+        until_us : int or None
+            Where it was asked to end; the scenario's end if left out. [us]
+        from_us : int
+            Where it begins. [us]
+
+        Raises
+        ------
+        ScenarioError
+            If it would end before it begins, or after the scenario does.
+        """
+        end_us = self.duration_us if until_us is None else until_us
+        if from_us < end_us <= self.duration_us:
+            return end_us
+        asked, last = f"{end_us / 3.6e9:g} h", f"{self.duration_us / 3.6e9:g} h"
+        problem, advice = f"the scenario ends at {last}.", "Raise duration_h to run on."
+        if end_us <= from_us:
+            problem = f"the run begins at {from_us / 3.6e9:g} h."
+            advice = f"Allowed is a later time, up to {last}."
+        fault = Fault("--until" if until_us is not None else "duration_h", asked, problem, advice)
+        raise ScenarioError("nothing to run", [fault])
+
 
 def load(
     path: Path, overrides: Sequence[str] = (), program: ProgramFactory = make_program
@@ -76,39 +101,33 @@ def load(
     ScenarioError
         With every fault that was found.
     """
-    return _Builder(read(path, overrides), program).scenario()
+    return _Builder(*read_all(path, overrides), program).scenario()
 
 
 class _Builder:
     """Collects faults while a scenario takes shape."""
 
-    def __init__(self, document: Document, program: ProgramFactory) -> None:
+    def __init__(self, document: Document, faults: list[Fault], program: ProgramFactory) -> None:
         self._document = document
-        self._program = program
-        self._faults: list[Fault] = []
+        self._faults = faults
+        self._parts = Parts(document, program)
+        self._salvage = salvage(document)
 
     def scenario(self) -> Scenario:
-        config = self._schema()
-        network = self._network(config)
-        settings = self._settings(config)
-        # Parts are built even if others are at fault, so that all faults show at once.
-        federates = self._federates(config, settings, network)
-        links = self._links(config)
-        self._events(config, federates, links, complete=len(federates) == len(config.federates))
-        self._faults += check_links(
-            federates, set(config.federates), links, self._where_link(config), self._where
-        )
-        self._record(config, federates)
-        self._deploy(config)
-        self._expect(config, federates)
-        self._stop_if_faulty()
-        try:
-            built = federation(federates, links)
-        except CycleError as cycle:
-            self._faults.append(self._cycle_fault(cycle, links))
+        # All is looked at even if others are at fault, so that all faults show at once.
+        config = self._salvage.config
+        self._faults += self._salvage.faults
+        self._parts.check(self._document.data.get("federates"))
+        if config is None:
+            self._faults += self._parts.faults
             self._stop_if_faulty()
-            raise
-        warnings = [f"{n}: {w}" for n, f in sorted(federates.items()) for w in f.warnings()]
+            raise AssertionError("unreachable")
+        federates = self._parts.build(config, self._salvage)
+        self._faults += self._parts.faults
+        links = [_link(item.link, item.delayed, item.initial) for item in config.links]
+        self._events(config, federates, links)
+        self._names(config, federates, links)
+        self._stop_if_faulty()
         resolved = config.model_dump(exclude={"definitions"})
         resolved["federates"] = {
             name: {
@@ -116,155 +135,53 @@ class _Builder:
                 **block.model_dump(),
                 **federates[name].config(),
             }
-            for name, block in settings.items()
+            for name, block in self._parts.settings.items()
         }
+        warnings = [str(dropped) for dropped in self._document.dropped]
+        warnings += [f"{n}: {w}" for n, f in sorted(federates.items()) for w in f.warnings()]
+        built = federation(federates, links)
         return Scenario(config, self._document.path, resolved, built, warnings)
 
     def _where(self, *path: str | int) -> str:
         return self._document.where(path)
-
-    def _where_link(self, config: ScenarioConfig) -> dict[str, str]:
-        return {
-            str(_link(item.link)): self._where("links", index)
-            for index, item in enumerate(config.links)
-        }
 
     def _stop_if_faulty(self) -> None:
         if self._faults:
             unique = dict.fromkeys(self._faults)  # two parts may stumble over one file
             raise ScenarioError(f"{self._document.path} cannot be run", unique)
 
-    def _schema(self) -> ScenarioConfig:
-        data = dict(self._document.data)
-        if isinstance(data.get("links"), list):  # the short form of a link is its text alone
-            data["links"] = [{"link": x} if isinstance(x, str) else x for x in data["links"]]
+    def _names(
+        self, config: ScenarioConfig, federates: Mapping[str, Federate], links: Sequence[Link]
+    ) -> None:
+        """Check what names parts, ports and key figures."""
+        declared, where = set(self._document.data["federates"]), self._where
+        places = {
+            str(_link(item.link)): self._document.where_value(("links", index))
+            for index, item in zip(self._salvage.kept.get("links", ()), config.links, strict=True)
+        }
+        checked = check_links(federates, declared, links, places)
+        self._faults += checked.faults
+        lost = ends_in(self._salvage.lost_links, federates, declared)
+        if lost is not None:
+            ends, dropped = checked.ends | lost, self._document.dropped
+            self._faults += check_unlinked(federates, ends, dropped, where)
+        undelayed = [(link.source, link.target) for link in checked.good if not link.delayed]
         try:
-            return parse(ScenarioConfig, data)
-        except ValidationError as error:
-            self._faults += faults_of(error, ScenarioConfig, self._document.where)
-        # What else is wrong below the top level would be hidden; look as far as one can.
-        for name, block in _mappings(data.get("federates")):
-            self._block(name, block)
-        self._stop_if_faulty()
-        raise AssertionError("unreachable")
-
-    def _block(self, name: str, block: Mapping[str, Any]) -> tuple[type[Federate], Settings] | None:
-        """Check one federate's block; return its class and settings."""
-        model = block.get("model")
-        path: KeyPath = ("federates", name)
-        if not isinstance(model, str):
-            problem = "is missing." if model is None else f"{model!r} was given."
-            advice = f"Known are {', '.join(registry.names(registry.FEDERATES))}."
-            others = [
-                other
-                for other, one in _mappings(self._document.data.get("federates"))
-                if "model" in one
-            ]
-            close = get_close_matches(name, others, n=1) if model is None else []
-            if close:  # a mistyped --set makes a part of its own
-                advice = f"Did you mean the part '{close[0]}'? {advice}"
-            fault = Fault(self._where(*path), f"federates.{name}.model", problem, advice)
-            self._faults.append(fault)
-            return None
-        try:
-            cls: type[Federate] = registry.load(registry.FEDERATES, model)
-        except PluginError as error:
-            where = self._where(*path, "model")
-            self._faults.append(Fault(where, f"federates.{name}.model", str(error)))
-            return None
-        rest = {key: value for key, value in block.items() if key != "model"}
-        try:
-            return cls, parse(cls.Config, rest)
-        except ValidationError as error:
-            self._faults += faults_of(error, cls.Config, self._document.where, path)
-            return None
-
-    def _network(self, config: ScenarioConfig) -> Neighbourhood | None:
-        if config.network is None:
-            return None
-        try:
-            return read_neighbourhood(self._document.file(("network",), config.network))
-        except InputError as error:
-            self._faults += error.faults
-            return None
-
-    def _settings(self, config: ScenarioConfig) -> dict[str, Settings]:
-        self._classes: dict[str, type[Federate]] = {}
-        settings = {}
-        for name, block in config.federates.items():
-            if name == EVENTS or not name.isidentifier():
-                problem = f"'{name}' cannot be the name of a federate."
-                self._faults.append(Fault(self._where("federates", name), "federates", problem))
-                continue
-            found = self._block(name, block)
-            if found is not None:
-                self._classes[name], settings[name] = found
-        return settings
-
-    def _federates(
-        self,
-        config: ScenarioConfig,
-        settings: Mapping[str, Settings],
-        network: Neighbourhood | None,
-    ) -> dict[str, Federate]:
-        built: dict[str, Federate] = {}
-        if config.network is not None and network is None:
-            return built
-        for name, block in settings.items():
-            context = BuildContext(
-                name,
-                config.seed,
-                {
-                    key: self._document.file(("federates", name, key), "")
-                    for key in config.federates[name]
-                },
-                network,
-                microseconds(3600.0 * config.duration_h),
-                config.start_utc_s,
-                self._program,
-            )
-            cls = self._classes[name]
-            if cls.needs_network and network is None:
-                self._faults.append(
-                    Fault(self._where("federates", name), f"federates.{name}",
-                          "needs a network.", "Name its file: 'network: network.json'.")
-                )  # fmt: skip
-                continue
-            try:
-                built[name] = cls.build(block, context)
-            except InputError as error:
-                self._faults += [self._place(name, fault) for fault in error.faults]
-            except PluginError as error:
-                where = self._where("federates", name)
-                self._faults.append(Fault(where, f"federates.{name}", str(error)))
-        return built
-
-    def _place(self, name: str, fault: Fault) -> Fault:
-        """Return a federate's own fault with its place in the scenario."""
-        if fault.where != name:  # it names a file of its own
-            return fault
-        keys: list[str | int] = []
-        for part in fault.key.split("."):
-            stem, _, index = part.partition("[")
-            keys += [stem, int(index[:-1])] if index else [stem]
-        path = ("federates", name, *keys)
-        key = f"federates.{name}.{fault.key}"
-        return Fault(self._document.where(path), key, fault.problem, fault.advice)
-
-    def _links(self, config: ScenarioConfig) -> list[Link]:
-        return [_link(item.link, item.delayed, item.initial) for item in config.links]
+            levels(sorted({name for pair in undelayed for name in pair}), undelayed)
+        except CycleError as cycle:
+            self._faults.append(_cycle_fault(cycle, checked.good, places))
+        self._faults += check_record(config.record, declared, where)
+        self._faults += check_deploy(config.deploy, declared, where)
+        figures = {"expect": config.expect, "report.kpis": config.report.kpis}
+        self._faults += check_figures(figures, federates, declared, where)
 
     def _events(
-        self,
-        config: ScenarioConfig,
-        federates: dict[str, Federate],
-        links: list[Link],
-        complete: bool,
+        self, config: ScenarioConfig, federates: dict[str, Federate], links: list[Link]
     ) -> None:
         """Check events and add the federate that sends them."""
         events = []
-        for index, item in enumerate(config.events):
-            event = self._event(index, item, config, federates, complete)
+        for index, item in zip(self._salvage.kept.get("events", ()), config.events, strict=True):
+            event = self._event(index, item, config, federates)
             if event is not None:
                 events.append(event)
         if events:
@@ -278,93 +195,59 @@ class _Builder:
         item: EventConfig,
         config: ScenarioConfig,
         federates: Mapping[str, Federate],
-        complete: bool,
     ) -> Event | None:
-        where, key = self._where("events", index), f"events[{index}]"
-        target = federates.get(item.target)
-        if target is None:
-            if item.target not in config.federates:
+        key = f"events[{index}]"
+        self._event_in_time(index, item, config)
+        cls = self._parts.classes.get(item.target)
+        if cls is None:
+            if item.target not in self._document.data["federates"]:
                 problem = f"there is no federate '{item.target}'."
-                advice = near(item.target, config.federates)
+                advice = near(item.target, self._document.data["federates"])
+                where = self._where("events", index, "target")
                 self._faults.append(Fault(where, f"{key}.target", problem, advice))
             return None
-        if item.kind not in target.events:
+        if item.kind not in cls.events:
             problem = f"'{item.target}' knows no event '{item.kind}'."
-            advice = near(item.kind, target.events)
+            advice = near(item.kind, cls.events)
+            where = self._where("events", index, "kind")
             self._faults.append(Fault(where, f"{key}.kind", problem, advice))
             return None
-        if item.t_h >= config.duration_h:
-            problem = f"{item.t_h:g} h is not within the run of {config.duration_h:g} h."
-            self._faults.append(Fault(where, f"{key}.t_h", problem))
-        model = target.events[item.kind]
+        model = cls.events[item.kind]
         try:
             data = parse(model, item.model_extra or {})
         except ValidationError as error:
-            self._faults += faults_of(error, model, self._document.where, ("events", index))
+            at = ("events", index)
+            self._faults += faults_of(error, model, self._document.where_value, at)
+            return None
+        target = federates.get(item.target)
+        if target is None:
             return None
         problem = target.refuses(item.kind, data)
         if problem:
-            self._faults.append(Fault(where, key, problem))
+            self._faults.append(Fault(self._document.where_value(("events", index)), key, problem))
         return Event(microseconds(3600.0 * item.t_h), item.target, item.kind, data.model_dump())
 
-    def _record(self, config: ScenarioConfig, federates: Mapping[str, Federate]) -> None:
-        for key, names in (("skip", config.record.skip), ("every_s", config.record.every_s)):
-            for name in names:
-                owner = name.partition(".")[0]
-                if owner not in config.federates and owner != EVENTS:
-                    where = self._where("record", key)
-                    advice = near(owner, config.federates)
-                    problem = f"there is no federate '{owner}'."
-                    self._faults.append(Fault(where, f"record.{key}", problem, advice))
+    def _event_in_time(self, index: int, item: EventConfig, config: ScenarioConfig) -> None:
+        if item.t_h < config.duration_h or "duration_h" in self._salvage.doubtful:
+            return
+        where, ends = self._where("events", index, "t_h"), self._where("duration_h")
+        elsewhere = ends.rpartition(":")[0] != where.rpartition(":")[0]  # file or override
+        because = f" ({ends})" if elsewhere else ""
+        problem = f"{item.t_h:g} h is not within the run of {config.duration_h:g} h{because}."
+        self._faults.append(Fault(where, f"events[{index}].t_h", problem))
 
-    def _deploy(self, config: ScenarioConfig) -> None:
-        """Check that partitions hold federates that there are, each once."""
-        partitions = config.deploy.partitions if config.deploy is not None else {}
-        home: dict[str, str] = {}
-        for place, names in partitions.items():
-            key = f"deploy.partitions.{place}"
-            where = self._where("deploy", "partitions", place)
-            if not place.isidentifier():
-                self._faults.append(Fault(where, key, "is no name of a partition."))
-            for name in names:
-                if name not in config.federates and name != EVENTS:
-                    advice = near(name, config.federates)
-                    self._faults.append(
-                        Fault(where, key, f"there is no federate '{name}'.", advice)
-                    )
-                elif name in home:
-                    problem = f"'{name}' is in partition '{home[name]}' too."
-                    self._faults.append(Fault(where, key, problem, "Name it once."))
-                home[name] = place
 
-    def _expect(self, config: ScenarioConfig, federates: Mapping[str, Federate]) -> None:
-        known = {f"{name}.{kpi.name}" for name, f in federates.items() for kpi in f.kpis()}
-        complete = set(config.federates) <= set(federates)
-        for group, names in (("expect", config.expect), ("report.kpis", config.report.kpis)):
-            for name in names:
-                if name not in known and complete:
-                    where = self._where(*group.split("."), name)
-                    problem = f"there is no key figure '{name}'."
-                    self._faults.append(Fault(where, group, problem, near(name, known)))
-
-    def _cycle_fault(self, cycle: CycleError, links: Iterable[Link]) -> Fault:
-        first, *rest = cycle.names
-        pairs = list(zip(cycle.names, [*rest, first], strict=True))
-        along = [link for link in links if not link.delayed and (link.source, link.target) in pairs]
-        closing = next(link for link in along if link.target == first)
-        return Fault(
-            self._where_link_of(closing),
-            "links",
-            f"undelayed links form a loop: {cycle}.",
-            f"Mark one of them as delayed, for instance {{link: {closing}, delayed: true}}.",
-        )
-
-    def _where_link_of(self, link: Link) -> str:
-        for index, item in enumerate(self._document.data.get("links", [])):
-            text = item if isinstance(item, str) else item.get("link", "")
-            if str(_link(text)) == str(link):
-                return self._where("links", index)
-        return str(self._document.path)
+def _cycle_fault(cycle: CycleError, links: Iterable[Link], places: Mapping[str, str]) -> Fault:
+    first, *rest = cycle.names
+    pairs = list(zip(cycle.names, [*rest, first], strict=True))
+    along = [link for link in links if not link.delayed and (link.source, link.target) in pairs]
+    closing = next(link for link in along if link.target == first)
+    return Fault(
+        places.get(str(closing), "events"),
+        "links",
+        f"undelayed links form a loop: {cycle}.",
+        f"Mark one of them as delayed, for instance {{link: {closing}, delayed: true}}.",
+    )
 
 
 def _link(text: str, delayed: bool = False, initial: float | bool | None = None) -> Link:
@@ -372,10 +255,3 @@ def _link(text: str, delayed: bool = False, initial: float | bool | None = None)
     source_name, source_port = source.split(".")
     target_name, target_port = target.split(".")
     return Link(source_name, source_port, target_name, target_port, delayed, initial)
-
-
-def _mappings(value: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, Mapping):
-        for name, block in value.items():
-            if isinstance(block, Mapping):
-                yield name, block

@@ -12,28 +12,92 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cosim.scenario import bundled
+from cosim.scenario.override import override
 from gridmodel.errors import Fault, ScenarioError
 from gridmodel.settings import Path as KeyPath
-from gridmodel.settings import dotted
 
 #: Key that names the file a scenario builds on.
 EXTENDS = "extends"
+_LINKS = "links"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Links of a base file that the file that builds on it replaced.
+
+    Parameters
+    ----------
+    place : str
+        ``file:line`` of the links that stand now.
+    base : Path
+        File of the links that stood before.
+    count : int
+        How many stood before.
+    links : tuple of str
+        Those of them that are no more, as ``source.port -> target.port``.
+    """
+
+    place: str
+    base: Path
+    count: int
+    links: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it as a warning."""
+        return (
+            f"{self.place}: 'links' replaces the {self.count} links of {self.base}, as lists are "
+            f"replaced and not merged; {len(self.links)} of them are not here, such as "
+            f"{self.links[0]}"
+        )
 
 
 @dataclass
 class Document:
-    """Plain data of a scenario and where each value was written."""
+    """Plain data of a scenario and where each value was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    data : dict
+        Its values, those of its base and of overrides included.
+    places : dict
+        ``file:line``, or the override, by path.
+    folders : dict
+        From where a relative file name is sought, by path.
+    overridden : dict
+        The override of each value that one has set.
+    dropped : list of Dropped
+        Links of a base that are no more.
+    """
 
     path: Path
     data: dict[str, Any]
     places: dict[KeyPath, str] = field(default_factory=dict)
     folders: dict[KeyPath, Path] = field(default_factory=dict)
+    overridden: dict[KeyPath, str] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
 
     def where(self, path: KeyPath) -> str:
         """Return ``file:line`` of a value, or of the nearest block around it."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, str(self.path))
+
+    def where_value(self, path: KeyPath) -> str:
+        """Return the place of a value; of a block, also the overrides that have a part in it."""
+        place = self.where(path)
+        if not path or path not in self.places:
+            return place
+        within = [o for key, o in self.overridden.items() if _within(key, path) and key != path]
+        return ", with ".join(dict.fromkeys([place, *within]))
+
+    def forget(self, path: KeyPath) -> None:
+        """Forget where a value, and all that lies in it, was written: it is replaced."""
+        tables: tuple[dict[KeyPath, Any], ...] = (self.places, self.folders, self.overridden)
+        for table in tables:
+            for key in [key for key in table if _within(key, path)]:
+                del table[key]
 
     def file(self, path: KeyPath, name: str) -> Path:
         """Return a file named by a value, as seen from the file the value is written in."""
@@ -54,13 +118,23 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     Raises
     ------
     ScenarioError
-        If the file cannot be read or is not YAML.
+        If the file cannot be read or is not YAML, or an override cannot be used.
     """
-    document = _load(path, ())
-    faults = [fault for text in overrides if (fault := _override(document, text)) is not None]
+    document, faults = read_all(path, overrides)
     if faults:
         raise ScenarioError("overrides cannot be used", faults)
     return document
+
+
+def read_all(path: Path, overrides: Sequence[str] = ()) -> tuple[Document, list[Fault]]:
+    """Return a scenario file as `read` does, and what is wrong with its overrides."""
+    document = _load(path, ())
+    faults = [fault for text in overrides if (fault := override(document, text)) is not None]
+    return document, faults
+
+
+def _within(key: KeyPath, path: KeyPath) -> bool:
+    return key[: len(path)] == path
 
 
 def _load(path: Path, above: tuple[Path, ...]) -> Document:
@@ -92,7 +166,7 @@ def _load(path: Path, above: tuple[Path, ...]) -> Document:
         found = stated if stated.exists() else bundled.find(str(base)) or stated
         parent = _load(found, (*above, path.resolve()))
         document.data, document.places = parent.data, parent.places
-        document.folders = parent.folders
+        document.folders, document.dropped = parent.folders, parent.dropped
     _merge(document, document.data, tree, ())
     return document
 
@@ -101,13 +175,33 @@ def _merge(document: Document, into: dict[str, Any], tree: CommentedMap, above: 
     for key, value in tree.items():
         path = (*above, str(key))
         line = tree.lc.data.get(key)
-        document.places[path] = f"{document.path}:{line[0] + 1 if line else 1}"
-        document.folders[path] = document.path.parent
+        place = f"{document.path}:{line[0] + 1 if line else 1}"
         old = into.get(str(key))
         if isinstance(value, CommentedMap) and isinstance(old, dict):
+            document.places[path], document.folders[path] = place, document.path.parent
             _merge(document, old, value, path)
-        else:
-            into[str(key)] = _plain(document, value, path)
+            continue
+        base = document.places.get(path, "").rpartition(":")[0]
+        if old is not None:
+            document.forget(path)
+        document.places[path], document.folders[path] = place, document.path.parent
+        into[str(key)] = _plain(document, value, path)
+        if path == (_LINKS,) and isinstance(old, list):
+            _note_dropped(document, place, Path(base), old, into[_LINKS])
+
+
+def _note_dropped(document: Document, place: str, base: Path, before: Any, after: Any) -> None:
+    """Note links of the base that its builder replaced, and that are no more."""
+    here = [link_text(item) for item in after] if isinstance(after, list) else []
+    gone = tuple(text for item in before if (text := link_text(item)) and text not in here)
+    if gone:
+        document.dropped.append(Dropped(place, base, len(before), gone))
+
+
+def link_text(item: Any) -> str:
+    """Return a link of either form as ``source.port -> target.port``; empty if it is none."""
+    text = item.get("link") if isinstance(item, dict) else item
+    return " -> ".join(end.strip() for end in text.split("->")) if isinstance(text, str) else ""
 
 
 def _plain(document: Document, value: Any, path: KeyPath) -> Any:
@@ -130,30 +224,3 @@ def _plain(document: Document, value: Any, path: KeyPath) -> Any:
         if isinstance(value, plain):
             return plain(value)
     return str(value)
-
-
-def _override(document: Document, text: str) -> Fault | None:
-    """Set one value; return what is wrong with the override, if anything."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        return Fault("--set", text, "is no override.", "Write --set a.b.c=value.")
-    parts: list[str | int] = [int(p) if p.isdigit() else p for p in key.strip().split(".")]
-    here: Any = document.data
-    for depth, part in enumerate(parts[:-1]):
-        if isinstance(here, dict) and isinstance(part, str):
-            here = here.setdefault(part, {})
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-        else:
-            return Fault("--set", key, f"there is no '{dotted(tuple(parts[: depth + 1]))}'.")
-    try:
-        plain = YAML(typ="safe", pure=True).load(value)
-    except YAMLError:
-        return Fault("--set", key, f"'{value}' is not YAML.")
-    last = parts[-1]
-    if isinstance(here, list) and not (isinstance(last, int) and last < len(here)):
-        return Fault("--set", key, f"the list has {len(here)} items, counted from 0.")
-    here[last] = plain
-    document.places[tuple(parts)] = f"--set {key}"
-    document.folders.pop(tuple(parts), None)
-    return None

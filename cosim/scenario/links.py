@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from cosim.federation import Link
 from gridmodel.errors import Fault
 from gridmodel.federate import Federate, Messages, Port, Signal
 from gridmodel.settings import near
 
-Where = Callable[..., str]
+#: A federate and one of its ports.
+End = tuple[str, str]
+
+
+@dataclass
+class CheckedLinks:
+    """What came of a look at the links.
+
+    Parameters
+    ----------
+    faults : list of Fault
+        What is wrong with them.
+    good : list of Link
+        Those nothing is wrong with.
+    ends : set of (str, str)
+        Inputs they go to, federate and port; of links at fault, those they were meant for.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    good: list[Link] = field(default_factory=list)
+    ends: set[End] = field(default_factory=set)
 
 
 def check_links(
     federates: Mapping[str, Federate],
-    declared: set[str],
+    declared: Collection[str],
     links: Sequence[Link],
     places: Mapping[str, str],
-    where: Where,
-) -> list[Fault]:
-    """Return what is wrong with the links, and inputs that need one and have none.
+) -> CheckedLinks:
+    """Return what is wrong with the links.
 
     Parameters
     ----------
     federates : mapping
         Federates that could be built.
-    declared : set of str
+    declared : collection of str
         Names of all federates of the scenario; what could not be built is not judged.
     links : sequence of Link
         The links.
     places : mapping
         ``file:line`` by the link's text.
-    where : callable
-        Gives the place of a path in the document.
     """
-    faults: list[Fault] = []
-    fed: dict[tuple[str, str], Link] = {}
+    checked = CheckedLinks()
+    fed: dict[End, Link] = {}
     for link in links:
         place = places.get(str(link), "events")
         found = list(_check_link(link, federates, declared, place))
-        faults += found
         end = (link.target, link.target_port)
         if not found and end in fed and _is_signal(federates, end):
             problem = f"'{link.target}.{link.target_port}' has two sources."
-            faults.append(Fault(place, str(link), problem, f"The other is {fed[end]}."))
+            found = [Fault(place, str(link), problem, f"The other is {fed[end]}.")]
         fed.setdefault(end, link)
-    for name, federate in federates.items():
-        for port in federate.inputs:
-            if (name, port.name) not in fed and isinstance(port, Signal) and port.initial is None:
-                faults.append(
-                    Fault(
-                        where("federates", name),
-                        f"federates.{name}",
-                        f"its input '{port.name}' ({port.about}) is not linked.",
-                        f"Add a link 'source.port -> {name}.{port.name}'.",
-                    )
-                )
-    return faults
+        checked.faults += found
+        checked.ends.add(meant(end, federates, declared))
+        if not found:
+            checked.good.append(link)
+    return checked
 
 
-def _is_signal(federates: Mapping[str, Federate], end: tuple[str, str]) -> bool:
+def meant(end: End, federates: Mapping[str, Federate], declared: Collection[str]) -> End:
+    """Return the input that a link was probably meant for."""
+    owner = _nearest(end[0], declared)
+    ports = [port.name for port in federates[owner].inputs] if owner in federates else ()
+    return owner, _nearest(end[1], ports)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = [name] if name in known else get_close_matches(name, sorted(known), n=1)
+    return close[0] if close else name
+
+
+def _is_signal(federates: Mapping[str, Federate], end: End) -> bool:
     name, port = end
     return name in federates and any(
         isinstance(p, Signal) and p.name == port for p in federates[name].inputs
@@ -67,7 +90,7 @@ def _is_signal(federates: Mapping[str, Federate], end: tuple[str, str]) -> bool:
 
 
 def _check_link(
-    link: Link, federates: Mapping[str, Federate], declared: set[str], place: str
+    link: Link, federates: Mapping[str, Federate], declared: Collection[str], place: str
 ) -> Iterable[Fault]:
     source = target = None
     for owner, port, side in (

@@ -74,6 +74,7 @@ class Foreign(mosaik_api_v3.Simulator):
             FATAL[self.how]()
         if self.broken and self.how == "raise":
             raise ValueError("p_kw is NaN")
+        assert not (self.broken and self.how == "assert")
         for eid, attrs in inputs.items():
             self.totals[eid] += sum(attrs["add"].values())
         wrong = {"numpy_int": np.int64(time + 1), "back": time, "float": time + 0.5}
@@ -86,6 +87,9 @@ class Foreign(mosaik_api_v3.Simulator):
         if self.broken and self.how in ANSWERS:
             totals = dict.fromkeys(totals, ANSWERS[self.how])
         return {eid: dict.fromkeys(attrs, totals[eid]) for eid, attrs in outputs.items()}
+
+    def finalize(self):
+        assert self.how != "assert at the end"
 
 
 if __name__ == "__main__":

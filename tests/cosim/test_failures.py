@@ -44,6 +44,8 @@ CASES = [
     # what it does, the error, a word of the text
     (boom, FederateError, "ZeroDivisionError: the frequency of nothing"),
     (leave, FederateError, "SystemExit"),
+    # pytest gives a bare assertion a text; an exception without one has its line instead
+    (lambda t: next(iter(())), FederateError, "StopIteration in <lambda>() at test_failures.py:"),
     (lambda t: ({"y_kw": float("nan")}, t + S), NonFiniteError, "'y_kw' is nan"),
     (lambda t: ({"z_kw": [1.0, np.inf]}, t + S), NonFiniteError, "at positions [1]"),
     (lambda t: ({"y_kw": 1.0}, t), BackwardStepError, "not after"),
@@ -97,3 +99,26 @@ def test_an_input_that_was_never_sent_is_named():
     )  # fmt: skip
     with pytest.raises(FederateError, match="x_kw"):
         engine.run(S)
+
+
+class Clinging(Part):
+    """A part that cannot let go of what it holds, or notes that it did."""
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__(lambda part, t_us, inputs: ({}, t_us + S), period_us=S)
+        self.problem, self.closed = problem, False
+
+    def close(self) -> None:
+        self.closed = True
+        if self.problem:
+            raise OSError(self.problem)
+
+
+def test_a_part_that_fails_at_its_end_is_named_and_the_others_end_too(tmp_path: Path):
+    parts = {"a": Clinging("the port is gone"), "b": Clinging(), "c": Clinging("me too")}
+    result = run(scenario({**parts, "n": counter(S)}, hours=0.01), RunOptions(tmp_path))
+    told = "federate 'a' at t = 36.000000 s: at its end: OSError: the port is gone"
+    assert (result.code, result.reason) == (FAILED, told)
+    assert all(part.closed for part in parts.values())
+    assert pq.read_table(result.folder / "signals" / "n.parquet").num_rows == 36
+    assert json.loads((result.folder / "failure.json").read_text())["federate"] == "a"

@@ -61,15 +61,16 @@ def scenario(folder: Path, part: dict[str, Any], **more: Any) -> Scenario:
     )
 
 
-def left_behind() -> tuple[set[str], int]:
-    """Children of this process, and its sockets."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    children = {word for task in tasks for word in task.read_text().split()}
-    found = 0
+def left_behind() -> set[str]:
+    """Children of this process, and its sockets; fewer of earlier tests may be left later."""
+    found: set[str] = set()
+    for task in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found |= set(task.read_text().split())
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # the listing's own
-            found += str(entry.readlink()).startswith("socket:")
-    return children, found
+            found.add(str(entry.readlink()))
+    return {name for name in found if name.isdigit() or name.startswith("socket:")}
 
 
 @pytest.mark.parametrize("engine", ["in_process", "mosaik"])
@@ -82,7 +83,7 @@ def test_units_and_signs_are_mapped_and_nothing_is_left_behind(tmp_path, engine,
     # 1 kW of generation is a load of -1000 W, added to 500 W: 0.5 kW in our sign.
     assert table["total_kw.0"].to_pylist()[:3] == pytest.approx([0.5, 3.5, 4.5])
     assert table["total_kw.1"].to_pylist()[:3] == pytest.approx([1.5, 5.5, 7.5])
-    assert left_behind() == before
+    assert left_behind() <= before
 
 
 def test_a_simulator_that_waits_at_an_address_is_connected_to_and_never_killed(tmp_path):
@@ -123,6 +124,7 @@ def _wait_for(port: int, pid: int) -> None:
 FAULTS = [
     # its fault, a word of the text
     ("raise", "ValueError: p_kw is NaN"),
+    ("assert", "AssertionError in step() at foreign_sim.py:"),
     ("text", "a number is asked"),
     ("none", "gave no 'total'"),
     ("nan", "total = nan"),
@@ -142,7 +144,7 @@ def failed(tmp_path: Path, engine: str, part: dict[str, Any]) -> str:
     took_s = time.monotonic() - began
     assert result.code == FAILED
     assert "'outside' at t = 5.000000 s" in result.reason
-    assert left_behind() == before
+    assert left_behind() <= before
     rows = pq.read_table(result.folder / "signals" / "plan.parquet").num_rows
     assert rows in (5, 6)
     assert_in_time(took_s, limit_s=5.0, hang_s=2.0)  # with the start of processes
@@ -163,7 +165,7 @@ REMOTE = [("kill", "killed by SIGKILL"), ("stop", "stall_timeout_s")]
 @pytest.mark.parametrize("engine", ["in_process", "mosaik"])
 @pytest.mark.parametrize(
     ("how", "text"),
-    [*(f for f in FAULTS if f[0] in {"raise", "text", "hang", "exit"}), *REMOTE],
+    [*(f for f in FAULTS if f[0] in {"raise", "assert", "text", "hang", "exit"}), *REMOTE],
 )
 def test_a_simulator_of_another_process_that_fails_is_named(tmp_path, engine, how, text):
     assert text in failed(tmp_path, engine, foreign({"cmd": THERE}, how=how))

@@ -47,12 +47,21 @@ def grip() -> None:
     re.fullmatch("(a+)+b", "a" * 200)
 
 
+def compiles(seconds: float) -> None:
+    """Let numba say that it compiles, for so long."""
+    from numba.core import event
+
+    with event.trigger_event("numba:compile"):
+        time.sleep(seconds)
+
+
 class Deed(Settings):
-    """A fault that the part `scripted` does not know."""
+    """What the part `scripted` does not know, most of it faults."""
 
     t_s: float = Field(description="at its first step from here on")
     how: Literal["fill", "grip", "spin"] = Field(description="see the functions of that name")
     path: str = Field("", description="file to fill the disk with")
+    compile_s: float | None = Field(None, description="it compiles so long instead")
 
 
 class StampedConfig(ScriptedConfig):
@@ -66,6 +75,12 @@ class Stamped(Scripted):
 
     Config = StampedConfig
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        config: Any = self._config
+        if config.deed is not None and config.deed.compile_s is not None:
+            import numba  # noqa: F401 (loaded as a solver loads it, before the run)
+
     def step(self, t_us: int, inputs: Inputs) -> Step:
         config: Any = self._config
         fault: Drill | Deed | None = config.drill or config.deed
@@ -76,6 +91,9 @@ class Stamped(Scripted):
         return super().step(t_us, inputs)
 
     def _do(self, deed: Deed) -> None:
+        if deed.compile_s is not None:
+            compiles(deed.compile_s)
+            return
         if deed.how == "fill":
             fill(Path(deed.path))
             return

@@ -180,6 +180,16 @@ def test_a_run_that_was_stopped_longer_than_stall_timeout_goes_on(tmp_path, engi
     assert times(outcome.folder, "a")[-1] >= 20 * S
 
 
+@pytest.mark.parametrize(
+    ("engine", "stall_s"), [("in_process", 1.0), ("mosaik", 1.0), ("helics", STALL_S)]
+)
+def test_a_step_that_waits_for_the_compiler_is_no_stall(tmp_path, engine, stall_s):
+    deed = f"deed: {{t_s: 20, how: spin, compile_s: {2.5 * stall_s}}}"
+    outcome = Drill(tmp_path, ring(deed, hours=0.0056, stall_s=stall_s), engine).outcome()
+    assert outcome.code == DONE, outcome.said
+    assert times(outcome.folder, "b")[-1] == 20 * S
+
+
 @pytest.mark.parametrize("engine", ["in_process", "mosaik"])
 def test_a_step_that_keeps_pythons_lock_for_ever_ends_the_process(tmp_path, engine):
     run = Drill(tmp_path, ring("deed: {t_s: 20, how: grip}", stall_s=1.0), engine)

@@ -106,6 +106,18 @@ def test_partitions_on_two_hosts_record_the_bytes_of_one_process(hosts, tmp_path
             assert found == (whole / table).read_bytes()
 
 
+def wait_until_both_step(tmp_path: Path) -> None:
+    """Wait until some rows of both partitions are in their tails."""
+    tails = ("two-left-*/live/a.tail", "two-right-*/live/b.tail")
+    until_s = time.monotonic() + 60.0
+    while time.monotonic() < until_s:
+        found = [path for tail in tails for path in (tmp_path / "runs").glob(tail)]
+        if len(found) == 2 and all(any(path.read_bytes()[:2000]) for path in found):
+            break
+        time.sleep(0.02)
+    time.sleep(0.3)
+
+
 def pids(host: str) -> list[int]:
     """Return the processes on a host."""
     command = ["ip", "netns", "pids", f"{OWN}-{host}"]
@@ -117,7 +129,7 @@ def pids(host: str) -> list[int]:
 @pytest.mark.parametrize("killed", ["broker", "right"])
 def test_a_host_that_dies_ends_the_run_on_the_others_with_a_record(hosts, tmp_path, killed):
     started = start(tmp_path, "1h")
-    time.sleep(4.0)
+    wait_until_both_step(tmp_path)
     for pid in pids(killed):
         os.kill(pid, signal.SIGKILL)
     began_s = time.monotonic()
@@ -167,7 +179,7 @@ def test_a_hang_on_one_host_ends_the_run_on_all(hosts, tmp_path, how):
 
 def test_a_broker_that_is_interrupted_ends_the_run_on_all(hosts, tmp_path):
     started = start(tmp_path, "1h")
-    time.sleep(4.0)
+    wait_until_both_step(tmp_path)
     for pid in pids("broker"):
         os.kill(pid, signal.SIGINT)
     texts = {name: process.communicate(timeout=60)[0] for name, process in started.items()}

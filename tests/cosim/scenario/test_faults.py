@@ -139,9 +139,10 @@ def test_many_faults_are_told_at_once(tmp_path):
     ):
         text = text.replace(written, instead, 1)
     found = faults(tmp_path, text)
-    assert [fault.split(":")[1] for fault in found] == ["7", "11", "11", "14"]
+    assert [fault.split(":")[1] for fault in found] == ["7", "11", "11", "17", "14"]
     assert "Did you mean 'f_hz'?" in found[0]
-    # The event's target could not be built, so its kinds are not known: it is not judged.
+    # The event's target could not be built, but its model tells the kinds it knows.
+    assert "Did you mean 'outage'?" in found[3]
 
 
 def test_a_loop_of_undelayed_links_is_printed_with_the_link_to_mark(tmp_path):
@@ -177,12 +178,34 @@ def test_a_delayed_link_without_a_first_value_says_how_to_give_one(tmp_path):
     [
         (
             "federates.battery.e_kwh=-1",
-            "--set federates.battery.e_kwh: federates.battery.e_kwh: -1 was",
+            "--set federates.battery.e_kwh=-1: federates.battery.e_kwh: -1 was",
         ),
         ("federates.battery.ekwh=1", "Did you mean 'e_kwh'?"),
         ("nonsense", "--set: nonsense: is no override. Write --set a.b.c=value."),
-        ("events.7.t_h=1", "--set: events.7.t_h: there is no 'events[7]'."),
-        ("seed=1.5", "--set seed: seed: 1.5 was given."),
+        (
+            "events.7.t_h=1",
+            "--set events.7.t_h=1: there is no 'events[7]': 'events' has 1 item, counted from 0.",
+        ),
+        ("seed=1.5", "--set seed=1.5: seed: 1.5 was given."),
+        ("seed=[", "--set seed=[: '[' is not YAML."),
+        ("name.x=1", "--set name.x=1: there is no 'name.x': 'name' is 'small' and has no keys."),
+        ("federate.battery.e_kwh=1", "--set federate.battery.e_kwh=1: federate: there is no key"),
+        ("federates.batery.e_kwh=1", "--set federates.batery.e_kwh=1: federates.batery.model: is"),
+        (
+            "federates.battery={model: battery, e_kwh: -1, p_kw: 1}",
+            "--set federates.battery={model: battery, e_kwh: -1, p_kw: 1}: federates.battery.e_kwh: -1",
+        ),
+        (
+            "federates.battery.soc_pu=0.01",
+            "s.yaml:11, with --set federates.battery.soc_pu=0.01: federates.battery: {",
+        ),
+        ("events.0.kind=outtage", "--set events.0.kind=outtage: events[0].kind:"),
+        ("duration_h=0.5", "1 h is not within the run of 0.5 h (--set duration_h=0.5)."),
+        (
+            "federates.pv.profiles=no.parquet",
+            "--set federates.pv.profiles=no.parquet: no.parquet: ",
+        ),
+        ("network=no.json", "--set network=no.json: no.json: cannot be read"),
     ],
 )
 def test_an_override_at_fault_is_named_as_such(tmp_path, override, told):
