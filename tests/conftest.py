@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from gridmodel.neighbourhood import Neighbourhood
 
 ROOT = Path(__file__).parent.parent
 STREET = ROOT / "scenarios" / "street_island"
+
+# What commands print is laid out for 80 columns, whatever the caller's terminal says it has.
+os.environ.pop("COLUMNS", None)
 
 # Machines are noisy and kernels compile on first use: never fail a law on time, nor on how many
 # examples chance had to pass over. A law that finds none at all still fails.

@@ -22,7 +22,8 @@ def complain(error: Exception) -> None:
     """Print an error: all faults of an input, each on a line of its own."""
     if isinstance(error, InputError):
         count = len(error.faults)
-        err.print(f"[bold red]{escape(error.title)}[/]: {count} fault{'s' * (count != 1)}")
+        title = f"[bold red]{escape(error.title)}[/]: {count} fault{'s' * (count != 1)}"
+        err.print(title, soft_wrap=True)
         for fault in error.faults:
             place = f"[cyan]{escape(fault.where)}[/]"
             key = f" [bold]{escape(fault.key)}[/]" if fault.key else ""
@@ -37,7 +38,7 @@ def complain(error: Exception) -> None:
 def warn(warnings: Sequence[str]) -> None:
     """Print what a user should know before a run."""
     for warning in warnings:
-        err.print(f"[bold yellow]warning[/] {escape(warning)}")
+        err.print(f"[bold yellow]warning[/] {escape(warning)}", soft_wrap=True)
 
 
 def kpi_table(rows: Sequence[Row], judged: bool = True) -> Table:

@@ -41,7 +41,7 @@ class MqttLine:
         self._send_topic, self._receive_topic = (f"feedertwin/{node}/{end}" for end in ends)
         self._waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._joined: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._client = client.Client(
+        self._client: Any = client.Client(
             CallbackAPIVersion.VERSION2, protocol=client.MQTTv5, transport="tcp"
         )
         self._client.on_connect = self._connected
@@ -69,7 +69,8 @@ class MqttLine:
 
     def send(self, data: bytes) -> None:
         """Send one message; while the broker is away it is lost, and asked for again."""
-        self._client.publish(self._send_topic, data)
+        if self._client is not None:
+            self._client.publish(self._send_topic, data)
 
     def receive(self, wait_s: float | None) -> bytes | None:
         """Return the next message, or None if none came in time."""
@@ -84,5 +85,9 @@ class MqttLine:
 
     def close(self) -> None:
         """Leave the broker."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        # Let go at once, paho closes two sockets of its own; in a ring of references they
+        # would be left to the garbage collector, which warns in whatever runs then.
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+            client.loop_stop()

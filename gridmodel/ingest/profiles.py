@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ def read_profiles(
             "",
             f"the profiles cover {table.num_rows * step_s / 3600:g} h from "
             f"{start_utc.isoformat()}; the run needs {duration_s / 3600:g} h from "
-            f"{datetime.fromtimestamp(start_utc_s).astimezone().isoformat()}.",
+            f"{datetime.fromtimestamp(start_utc_s, UTC).isoformat()}.",
             "Move start, shorten duration_h, or bring a longer profile.",
         )
         raise ScenarioError(TITLE, [fault])

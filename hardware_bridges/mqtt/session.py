@@ -198,6 +198,9 @@ class MqttSession:
         self._holds = False
         self._client.disconnect()
         self._client.loop_stop()
+        # Let go at once, paho closes two sockets of its own; in a ring of references they
+        # would be left to the garbage collector, which warns in whatever runs then.
+        self._client = self._make_client()
 
     def _make_client(self) -> Client:
         client = Client(

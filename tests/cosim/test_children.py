@@ -35,7 +35,10 @@ def test_what_a_child_started_ends_with_it(tmp_path):
     told = tmp_path / "pid"
     child = start([sys.executable, "-c", SCRIPT, str(told)])
     deadline_s = time.monotonic() + 20
-    while not Path(f"{told}.up").exists() and time.monotonic() < deadline_s:
+    up = Path(f"{told}.up")  # of the inner one, which may be there before its id is written
+    while time.monotonic() < deadline_s:
+        if up.exists() and told.exists() and told.read_text():
+            break
         time.sleep(0.02)
     inner = int(told.read_text())
     assert is_alive(inner)

@@ -130,7 +130,7 @@ def test_parts_coupled_by_a_plain_script_do_as_in_a_scenario(tmp_path, way):
     for t_us, row in rows.items():
         newest = [value for at_us, value in sent.items() if at_us <= t_us]
         assert row["sum_count"] == (newest[-1] if newest else None)
-    assert left_behind() == before
+    assert left_behind() <= before
 
 
 class Refill(mosaik_api_v3.Simulator):

@@ -90,21 +90,21 @@ def test_to_stop_names_whose_step_was_too_long():
 def slow_at(at_us: int) -> Part:
     def behave(part: Part, t_us: int, inputs: Inputs):
         if t_us == at_us:
-            time.sleep(0.15)
+            time.sleep(0.5)  # more than others on the machine hold anything up
         return {"n_kw": 1.0}, t_us + S
 
     return Part(behave, outputs=[Signal("n_kw")], period_us=S)
 
 
 def test_a_run_in_real_time_takes_its_time_and_says_who_was_late(tmp_path):
-    pace = RealTimeConfig(factor=0.02, deadline_ms=60.0)
+    pace = RealTimeConfig(factor=0.02, deadline_ms=300.0)
     parts = {"quick": counter(S), "slow": slow_at(10 * S)}
     begin_s = time.perf_counter()
     result = run(scenario(parts, hours=0.01), RunOptions(tmp_path, real_time=pace))
     assert time.perf_counter() - begin_s > 35 * 0.02
     late = json.loads((result.folder / "run.json").read_text())["lateness"]
     assert late["instants"] == 36
-    assert late["late_max_ms"] > 100.0
+    assert late["late_max_ms"] > 400.0
     assert late["overruns_by_federate"]["slow"] >= 1
     page = (result.folder / "report.html").read_text()
     assert "Real time x 0.02" in page
@@ -112,7 +112,7 @@ def test_a_run_in_real_time_takes_its_time_and_says_who_was_late(tmp_path):
 
 
 def test_a_scenario_may_ask_to_stop_at_an_overrun(tmp_path):
-    pace = {"factor": 0.02, "deadline_ms": 60.0, "overrun": "stop"}
+    pace = {"factor": 0.02, "deadline_ms": 300.0, "overrun": "stop"}
     parts = {"quick": counter(S), "slow": slow_at(10 * S)}
     result = run(scenario(parts, hours=0.01, real_time=pace), RunOptions(tmp_path))
     assert result.code == FAILED

@@ -132,9 +132,9 @@ def test_a_part_that_hangs_ends_the_run_in_time_with_its_name_and_a_record(tmp_p
 
 def test_a_run_of_slow_steps_is_no_stall(tmp_path):
     def slow(part: Part, t_us: int, inputs):
-        time.sleep(0.3)
+        time.sleep(0.5)
         return {"n_kw": 1.0}, t_us + S
 
     parts = {"slow": Part(slow, outputs=[Signal("n_kw")], period_us=S)}
-    made = scenario(parts, hours=0.001, stall_timeout_s=0.6)
-    assert run(made, RunOptions(tmp_path)).code == DONE  # 1.2 s in four steps
+    made = scenario(parts, hours=0.001, stall_timeout_s=1.5)
+    assert run(made, RunOptions(tmp_path)).code == DONE  # 2 s in four steps

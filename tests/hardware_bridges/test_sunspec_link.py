@@ -145,7 +145,7 @@ def test_a_peer_that_dribbles_holds_a_step_no_longer_than_its_time_out():
         connection.recv(12)
         for byte in bytes.fromhex("0000 0000 00ff 01 03 fc") + bytes(252):
             connection.sendall(bytes([byte]))
-            if gone.wait(0.05):
+            if gone.wait(0.01):
                 return
 
     with peer(dribble) as (port, visits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from socket import SOCK_DGRAM, SOCK_STREAM
 
 import pytest
 
@@ -49,7 +50,7 @@ def ways(kind: str, stack: ExitStack) -> tuple[str, str]:
             pytest.skip("no mosquitto here: scripts/install_mosquitto.sh")
         port = stack.enter_context(broker())
     else:
-        port = free_port()
+        port = free_port(SOCK_DGRAM if kind == "udp" else SOCK_STREAM)
     return f"{kind}:127.0.0.1:{port}", f"{kind}:127.0.0.1:{port}"
 
 

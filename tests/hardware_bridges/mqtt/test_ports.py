@@ -116,7 +116,7 @@ def test_with_the_simulation_s_clock_a_reading_is_passed_on_bit_for_bit(broker):
 
 
 def test_a_reading_that_grows_old_is_flagged_and_then_an_error(broker):
-    with both_ends(broker, stale_s=0.05, lost_s=0.3, timeout_s=0.05) as (session, device, _):
+    with both_ends(broker, stale_s=0.05, lost_s=1.0, timeout_s=0.05) as (session, device, _):
         meter = fresh(MqttMeter(session, "supply"), device)
         assert meter.read(S_US)[1:] == READING[1:]
         assert until(lambda: meter.stale)

@@ -150,7 +150,7 @@ def test_no_broker_is_told_with_the_reason(make_broker):
     broker = make_broker()
     broker.kill()
     with pytest.raises(LinkError, match=rf"broker 127.0.0.1:{broker.port}.*refused.*Check address"):
-        controller(broker, connect_s=0.5)
+        controller(broker, connect_s=2.0)
 
 
 def test_a_message_of_another_schema_is_refused_and_named(broker):
@@ -230,7 +230,7 @@ def test_tls_lets_in_whom_the_authority_knows_and_nobody_else(make_broker, tmp_p
     assert session.connected
     session.close()
     with pytest.raises(LinkError, match="certificate verify failed"):
-        controller(broker, ca_file=str(other / "ca.pem"), **{**mine, "connect_s": 1.0})
+        controller(broker, ca_file=str(other / "ca.pem"), **{**mine, "connect_s": 3.0})
     gc.collect()
 
 
