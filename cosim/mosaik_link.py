@@ -201,6 +201,8 @@ class RemoteLink:
 
 def _told(content: Any) -> str:
     """Return what a failure says; of one without a text, the line it comes from."""
+    if isinstance(content, str):
+        return (content.strip().splitlines() or ["no reason given"])[-1]
     kind, text, *trace = [*map(str, content), "", ""]
     if text.strip():
         return f"{kind}: {text}"

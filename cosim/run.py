@@ -16,6 +16,7 @@ from typing import Any
 
 from cosim import registry, run_folder, snapshots
 from cosim.engines.engine import Engine, Job
+from cosim.engines.raised import raised
 from cosim.interrupt import Interrupt
 from cosim.pacer import Pacer
 from cosim.profile import Profile, write_trace
@@ -156,6 +157,21 @@ class _Runner:
             raise
         except OSError as error:
             raise record_error(error) from error
+        try:
+            return self._to_its_end(engine, interrupt)
+        except BaseException as error:  # this process may outlive it, and be taken for the run's
+            self._write_if_open(raised(error), engine)
+            raise
+
+    def _write_if_open(self, reason: str, engine: Engine) -> None:
+        """Keep what was recorded and say in ``run.json`` how the run ended, if it does not yet."""
+        with contextlib.suppress(OSError):
+            if run_folder.read_run(self._folder)["exit"] is None:
+                wall_s = time.perf_counter() - self._begin_s
+                code, reason = self._keep(engine, FAILED, reason)
+                self._write(reason, code, {}, [], wall_s, engine)
+
+    def _to_its_end(self, engine: Engine, interrupt: Interrupt) -> RunResult:
         gc.collect()
         gc.freeze()  # what was built lives as long as the run: do not look through it again
         self._begin_s = time.perf_counter()
@@ -191,6 +207,7 @@ class _Runner:
         except OSError as error:
             if code != FAILED:
                 code, reason = FAILED, str(record_error(error))
+                not_judged, shortfalls = self._not_judged(code, engine), []
         return RunResult(
             self._folder, code, reason, kpis, shortfalls, not_judged, wall_s, engine.now_us,
             self._start_us, self._profile if self._options.profile else None,
@@ -376,7 +393,7 @@ class _Runner:
             "steps": engine.steps if engine else 0,
             "lateness": self._lateness,
             "kpis": run_folder.kpi_values(kpis),
-            "shortfalls": [vars(s) for s in shortfalls],
+            "shortfalls": [vars(s) | {"value": run_folder.plain(s.value)} for s in shortfalls],
             "not_judged": self._not_judged(code, engine),
         }
         run_folder.write_json(self._folder / run_folder.RUN_FILE, data)

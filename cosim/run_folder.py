@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,15 @@ def about(
     }
 
 
+def plain(value: float | None) -> float | None:
+    """Return a number as JSON can have it: NaN and infinities are None."""
+    return value if value is not None and isfinite(value) else None
+
+
 def kpi_values(kpis: Mapping[str, Kpi]) -> dict[str, dict[str, Any]]:
     """Return key figures as ``run.json`` has them."""
     return {
-        name: {"value": kpi.value, "unit": kpi.unit, "about": kpi.about}
+        name: {"value": plain(kpi.value), "unit": kpi.unit, "about": kpi.about}
         for name, kpi in kpis.items()
     }
 

@@ -24,12 +24,15 @@ class Shortfall:
 
 
 def shortfalls_of(expect: Mapping[str, BoundConfig], kpis: Mapping[str, Kpi]) -> list[Shortfall]:
-    """Return the key figures that lie outside their bounds, or were not there to be in them."""
+    """Return the key figures that lie outside their bounds, or were not there to be in them.
+
+    One that is no number (NaN) is in none.
+    """
     found = []
     for name, bound in expect.items():
         value = kpis[name].value if name in kpis else None
-        if bound.min is not None and (value is None or value < bound.min):
+        if bound.min is not None and (value is None or not value >= bound.min):
             found.append(Shortfall(name, value, f"at least {bound.min:g}"))
-        if bound.max is not None and (value is None or value > bound.max):
+        if bound.max is not None and (value is None or not value <= bound.max):
             found.append(Shortfall(name, value, f"at most {bound.max:g}"))
     return found

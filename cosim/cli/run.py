@@ -203,7 +203,7 @@ def show(result: RunResult, as_json: bool, quiet: bool) -> None:
             "run": str(result.folder),
             "exit": result.code,
             "reason": result.reason,
-            "kpis": {name: kpi.value for name, kpi in result.kpis.items()},
+            "kpis": {name: run_folder.plain(kpi.value) for name, kpi in result.kpis.items()},
         }
         if read["goes_on_from"] is not None:
             data["goes_on_from"] = read["goes_on_from"]

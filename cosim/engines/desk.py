@@ -171,7 +171,7 @@ def close_all(desks: Iterable[Desk], t_us: int) -> None:
     for desk in desks:
         try:
             desk.member.federate.close()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"at its end: {raised(error)}"
             failed = failed or FederateError(desk.member.name, t_us, problem)
             failed.__cause__ = failed.__cause__ or error

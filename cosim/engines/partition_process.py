@@ -121,8 +121,6 @@ class PartitionProcess:
         self._folder = Path(job.folder)
         self._page = _page(job)
         self._mine, self._parents = self._page[job.row], self._page[0]
-        if may_compile():
-            on_compiling(partial(self._mine.__setitem__, COMPILING))
         self._next_snapshot_us = job.snapshot_every_us
         self._profile = Profile(process=job.name) if job.profile or job.real_time else None
         self._pacer: Pacer | None = None
@@ -157,6 +155,8 @@ class PartitionProcess:
             partition.restore(snapshots.load(self._folder / PARTS, job.at_us))
             recorder.take_over(Path(job.earlier), job.at_us)
             self._next_snapshot_us = _after(job.at_us, job.snapshot_every_us)
+        if may_compile():
+            on_compiling(partial(self._mine.__setitem__, COMPILING))
         with watch or nullcontext():
             code, reason = self._drive(partition, border)
         self._mine[NOW_US] = partition.now_us

@@ -59,7 +59,7 @@ def answers_of(run: Path) -> list[NodeAnswers]:
     found = []
     for path in sorted((run / FOLDER).glob("*.jsonl")):
         name = path.stem  # fleet and customer, and the number of a coordinator's further cell
-        how = hows.get(name) or hows.get(name.split(".")[1]) or ""
+        how = hows.get(name) or hows.get(name.partition(".")[2]) or ""
         found.append(_counted(name, how, list(_lines(path))))
     return found
 
@@ -85,8 +85,19 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             line = json.loads(text)
         except ValueError:
             continue
-        if isinstance(line, dict) and "answers" in line:
+        if isinstance(line, dict) and _is_whole(line):
             yield line
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Return whether a line has what is counted; a report does not fail for one that has not."""
+    try:
+        times = [*line["wall_s"], line.get("taken_ms", 0.0)]
+        said = [(answer["own"], answer["number"]) for _, answer in line["answers"]]
+    except (KeyError, TypeError, ValueError):
+        return False
+    numbers = [*times, *(value for pair in said for value in pair)]
+    return len(times) == 3 and all(isinstance(value, int | float) for value in numbers)
 
 
 def _counted(name: str, how: str, lines: Sequence[Mapping[str, Any]]) -> NodeAnswers:

@@ -23,7 +23,7 @@ from cosim.hil.trace import Decision, TraceComparison, compare_traces
 from cosim.hil.wish import Wish
 from cosim.node.outside import NEVER_US, refused_snapshot
 from cosim.recorder.compact import LIVE
-from cosim.run import FAILED, INTERRUPTED, Progress, RunOptions, RunResult, run
+from cosim.run import DONE, FAILED, FELL_SHORT, INTERRUPTED, Progress, RunOptions, RunResult, run
 from cosim.scenario.build import Scenario, load
 from gridmodel.errors import RunError
 
@@ -129,6 +129,14 @@ def inside(
     return _run(session, scenario, replace(options, real_time=None), overrides, progress)
 
 
+def _not_judged(earlier: Mapping[str, Any]) -> str | None:
+    """Return why a run's expectations were not judged; older ones do not say it themselves."""
+    if "not_judged" in earlier or earlier["exit"] in (DONE, FELL_SHORT):
+        found: str | None = earlier.get("not_judged")
+        return found
+    return "the run was cut short"
+
+
 def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
     """Run again in simulated time, with recorded arrivals in the place of nodes.
 
@@ -168,7 +176,7 @@ def replay(run: Path, out: Path, progress: Progress | None = None) -> Outcome:
         run_folder.write_json(folder / run_folder.OUTSIDE_FILE, told)
         session.begin(folder)
 
-    options = RunOptions(out, until_us, begun=begun, not_judged=earlier.get("not_judged"))
+    options = RunOptions(out, until_us, begun=begun, not_judged=_not_judged(earlier))
     outcome = _run(session, scenario, options, overrides, progress)
     # of its last instant, a run that was killed has some rows and lacks others
     before_us = until_us if earlier["exit"] is None else None

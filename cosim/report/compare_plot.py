@@ -15,7 +15,7 @@ from cosim.recorder.compact import SIGNALS
 from cosim.recorder.layout import Column
 from cosim.recorder.rows import Rows
 from cosim.report.gaps import draw_line, draw_stripes, has_gaps
-from cosim.report.plots import COLOURS, draw_band, legend, png, time_axis
+from cosim.report.plots import COLOURS, draw_band, legend, png, say_not_recorded, time_axis
 from cosim.report.series import read
 from gridmodel.errors import RunError
 from gridmodel.settings import near
@@ -151,6 +151,10 @@ def draw_both(axes: Any, name: str, runs: Runs, until_us: int) -> None:
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     found = {run: series for run in runs if (series := read(run, name, until_us)) is not None}
+    axes.set_title(name, loc="left", fontsize=9, fontweight="bold")
+    if not found:
+        say_not_recorded(axes)
+        return
     how, gaps, hide_zero = "", [], _hides_zero(runs[0], name)
     for run, series in found.items():
         colour, zeros = COLOURS[runs.index(run)], has_gaps(series.unit, hide_zero)

@@ -89,14 +89,19 @@ def picture(
     return figure
 
 
+def say_not_recorded(axes: Any) -> None:
+    """Say in place of a signal that there is none."""
+    axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color="#888888")
+
+
 def time_axis(panels: Iterable[Any], until_us: int) -> str:
     """Let axes in hours tell seconds if a run is short; return what to write at them."""
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     if until_us >= SHORT_US:
         return "time from the start of the scenario [h]"
-    ticks_s = MaxNLocator(7).tick_values(0.0, until_us / 1e6)
     for axes in panels:
+        ticks_s = MaxNLocator(7).tick_values(*(3600 * t_h for t_h in axes.get_xlim()))
         axes.xaxis.set_major_locator(FixedLocator([s / 3600 for s in ticks_s]))
         axes.xaxis.set_major_formatter(lambda t_h, _: f"{3600 * t_h:.6g}")
     return "time from the start of the scenario [s]"
@@ -120,7 +125,7 @@ def _panel(axes: Any, panel: PanelConfig, found: Found, until_us: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, until_us / 3.6e9)
     if not found:
-        axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color="#888888")
+        say_not_recorded(axes)
         return
     axes.set_ylabel(panel.label or found[0][1].unit, fontsize=8)
     axes.ticklabel_format(axis="y", useOffset=False)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,10 @@ def lateness_text(late: Mapping[str, Any]) -> str:
     return f"{text} ({blame})" if blame else text
 
 
-def figure(value: float) -> str:
+def figure(value: float | None) -> str:
     """Return a figure with four digits that mean something."""
+    if value is None or not isfinite(value):
+        return "no number"
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value)}"
     if 0 < abs(value) < 1e-3:

@@ -37,11 +37,12 @@ def override(document: Document, text: str) -> Fault | None:
         plain = YAML(typ="safe", pure=True).load(value)
     except YAMLError:
         return Fault(place, "", f"'{value}' is not YAML.")
+    plain = _with_text_keys(plain)
     path: KeyPath = ()
     here: Any = document.data
     parts = key.split(".")
     for depth, part in enumerate(parts):
-        step = int(part) if isinstance(here, list) and part.isdigit() else part
+        step = int(part) if isinstance(here, list) and part.isdecimal() else part
         problem = _no_way(here, path, step)
         if problem:
             return Fault(place, "", problem)
@@ -52,6 +53,13 @@ def override(document: Document, text: str) -> Fault | None:
             return None
         here = here[step]
     raise AssertionError("unreachable")
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Return plain data whose blocks have names, as those of a file."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _no_way(here: Any, above: KeyPath, step: str | int) -> str:

@@ -129,6 +129,10 @@ class Intake:
         bus, *given = spec.lower().split(".")
         count = phases if conductors is None else conductors
         usual = [*range(1, phases + 1), *[0] * max(count - phases, 0)]
+        if strange := [n for n in given if not n.isdecimal()]:
+            advice = "A conductor is a number: bus.1.2.3."
+            self.fault(key, f"is connected to '{strange[0]}' of bus '{bus}'.", advice)
+            given = [n for n in given if n.isdecimal()]
         nodes = [int(n) for n in given[:count]] + usual[len(given) : count]
         if max(nodes) > 4:
             advice = "Conductors are 1 to 4 (A, B, C, N) and 0 (earth)."

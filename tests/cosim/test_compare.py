@@ -14,7 +14,7 @@ from cosim.report.gaps import NO_VOLTAGE
 from cosim.run import RunOptions, run
 from gridmodel.errors import RunError
 from gridmodel.federate import Inputs, Kpi, Message, Messages, Signal
-from tests.cosim.parts import Part, watcher
+from tests.cosim.parts import Part, counter, watcher
 from tests.cosim.scenarios import scenario
 
 S = 1_000_000
@@ -295,3 +295,13 @@ def test_long_runs_are_brought_together_over_the_borders_of_row_groups(tmp_path)
 def test_the_very_first_and_the_very_last_row_count(tmp_path, at_s):
     found = compare(made(tmp_path, source({})), made(tmp_path, source({at_s: 1.0})))
     assert found.partings[0].t_us == at_s * S
+
+
+def test_a_signal_that_neither_run_came_to_is_said_in_its_panel(tmp_path):
+    late = {"source": counter(S), "late": counter(S, "x_kw", first_us=40 * S)}
+    options = RunOptions(tmp_path, until_us=30 * S)
+    runs = [run(scenario(late, hours=0.02), options).folder for _ in range(2)]
+    axes = Figure().subplots()
+    draw_both(axes, "late.x_kw", (runs[0], runs[1]), 30 * S)
+    assert [text.get_text() for text in axes.texts] == ["not recorded"]
+    assert axes.get_title("left") == "late.x_kw"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from cosim.cli import application
 from cosim.cli.ending import ending
 from cosim.cli.run import show
 from cosim.pacer import RealTimeConfig
-from cosim.run import DONE, FAILED, INTERRUPTED, RunOptions, run
+from cosim.run import DONE, FAILED, FELL_SHORT, INTERRUPTED, RunOptions, run
 from gridmodel.errors import PluginError, RunError, ScenarioError
 from gridmodel.federate import Inputs, Kpi, Signal
 from tests.cosim.parts import Part, counter
@@ -243,3 +245,41 @@ def test_the_pace_is_told_before_the_run(tmp_path):
     out = ["--out", str(tmp_path / "runs")]
     answer = cli("run", path, "--real-time", "0.001", "--until", "20s", *out)
     assert "1000 times faster than the wall clock: 20 s will take 0.02 s\n" in answer.stderr
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_figure_that_is_no_number_falls_short_and_has_a_report(tmp_path, value):
+    part = ending_by(int)
+    part.kpis = lambda: (Kpi("step_count", value, "steps"),)  # type: ignore[method-assign]
+    bound = {"source.step_count": {"min": 0.0, "max": 9.0}}
+    result = run(scenario({"source": part}, expect=bound, hours=0.002), RunOptions(tmp_path))
+    assert result.code == FELL_SHORT
+    read = json.loads(
+        (result.folder / "run.json").read_text(), parse_constant=lambda text: pytest.fail(text)
+    )
+    assert read["kpis"]["source.step_count"]["value"] is None
+    assert "no number" in (result.folder / "report.html").read_text()
+
+
+def test_a_run_that_raises_is_over_though_its_process_lives(tmp_path):
+    def progress(now_us: int, until_us: int) -> None:
+        raise LookupError("of the caller")
+
+    with pytest.raises(LookupError):
+        run(scenario({"source": counter(S)}, hours=0.002), RunOptions(tmp_path), progress)
+    (folder,) = tmp_path.iterdir()
+    read = run_folder.read_run(folder)
+    assert (read["status"], read["exit"]) == ("LookupError: of the caller", FAILED)
+    assert not (folder / "live").exists()
+
+
+def test_a_part_that_exits_at_its_end_is_named_and_the_others_end_too(tmp_path):
+    ended = []
+    first, second = ending_by(int), ending_by(int)
+    first.close = lambda: sys.exit(3)  # type: ignore[method-assign]
+    second.close = lambda: ended.append(2)  # type: ignore[method-assign]
+    made = scenario({"one": first, "two": second}, hours=0.002)
+    result = run(made, RunOptions(tmp_path))
+    assert result.code == FAILED
+    assert "federate 'one'" in result.reason
+    assert ended == [2]

@@ -7,6 +7,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from cosim.mosaik_link import _told
 from cosim.run import FAILED, RunOptions, run
 from tests.cosim.test_mosaik_gateway import HERE, S, foreign, scenario
 
@@ -27,3 +28,8 @@ def test_a_simulator_that_fails_at_its_end_is_named_and_the_record_is_whole(tmp_
     assert len(failure["inputs"]["p_kw"]) == 2
     assert pq.read_table(result.folder / "signals" / "plan.parquet").num_rows == 10
     assert not (result.folder / "live").exists()
+
+
+def test_a_failure_that_is_only_a_text_is_told_by_its_last_line():
+    assert _told("Traceback\n  File ...\nRuntimeError: enough\n") == "RuntimeError: enough"
+    assert _told(["ValueError", "too much"]) == "ValueError: too much"

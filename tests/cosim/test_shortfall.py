@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf, nan
 
 import pytest
 
@@ -21,6 +22,9 @@ NAME = "island.reclose_angle_deg"
         ({"max": 10.0}, 12.5, [f"{NAME} is 12.5, expected at most 10"]),
         ({"min": 5.0, "max": 10.0}, 4.4, [f"{NAME} is 4.4, expected at least 5"]),
         ({"max": 10.0}, None, [f"{NAME}: there was none in this run, expected at most 10"]),
+        ({"min": 0.0}, nan, [f"{NAME} is nan, expected at least 0"]),
+        ({"max": 10.0}, nan, [f"{NAME} is nan, expected at most 10"]),
+        ({"max": 10.0}, inf, [f"{NAME} is inf, expected at most 10"]),
         ({"min": 0.0}, None, [f"{NAME}: there was none in this run, expected at least 0"]),
     ],
 )

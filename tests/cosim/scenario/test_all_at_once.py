@@ -111,3 +111,8 @@ def test_federates_that_are_no_mapping_are_one_fault(tmp_path):
     text = GOOD[: GOOD.index("federates:")] + "federates: [sky]\nlinks:\n  - a.b -> c.d\n"
     (found,) = faults(tmp_path, text)
     assert "federates" in found
+
+
+@pytest.mark.parametrize("given", ["federates={1: {model: pv}}", "links.²=x", "links={2: x}"])
+def test_an_override_whose_keys_are_numbers_is_a_fault(tmp_path, given):
+    assert faults(tmp_path, GOOD, given)

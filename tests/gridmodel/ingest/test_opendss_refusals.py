@@ -175,3 +175,8 @@ def test_a_script_in_any_usual_encoding_is_text(tmp_path, encoding):
 def test_tabs_line_ends_and_form_feeds_are_text_and_escapes_are_not():
     assert plain_text(b"a\tb\r\nc\x0c\x1a") == "a\tb\r\nc\x0c"
     assert plain_text(b"a\x1b[31m") is None
+
+
+def test_a_conductor_that_is_no_number_is_a_fault(tmp_path):
+    told = typo(tmp_path, "bus1=b bus2=c", "bus1=b.b_1 bus2=c")
+    assert any("'b_1' of bus 'b'" in fault and "bus.1.2.3" in fault for fault in told), told
