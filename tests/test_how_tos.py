@@ -59,7 +59,7 @@ def test_the_imported_diagram_runs(tmp_path):
     (commands,) = blocks("import_oedisi.md", "sh")
     said = "".join(typed(command, tmp_path) for command in commands.splitlines())
     assert "it is good: 2 federates, 2 links" in said
-    assert "done 2 h" in said
+    assert "done\n2 h simulated" in said
 
 
 def test_the_keys_of_a_cell_are_made_and_found_by_the_node_of_their_address(tmp_path):
@@ -90,7 +90,7 @@ def test_outside_helics_federates_join_a_scenario(tmp_path):
     pytest.importorskip("helics")
     written("join_helics.md", tmp_path)
     assert "feedertwin run joined.yaml" in blocks("join_helics.md", "sh")[0]
-    assert "done 0.0025 h" in typed("feedertwin run joined.yaml", tmp_path)
+    assert "done\n0.0025 h simulated" in typed("feedertwin run joined.yaml", tmp_path)
     assert "street/load" in (tmp_path / "recorded.txt").read_text()
 
 
