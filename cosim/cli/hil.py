@@ -60,7 +60,8 @@ def hil_command(  # noqa: PLR0913  one parameter an option
     ] = None,
     real_time: RealTimeOption = None,
     deadline_ms: Annotated[
-        float, typer.Option(help="In real time, how long a step waits for an answer.")
+        float,
+        typer.Option(min=0.001, help="In real time, how long a step waits for an answer."),
     ] = 1e3 * DEADLINE_S,
     bodies: Annotated[
         list[str] | None,

@@ -146,6 +146,10 @@ def _load(path: Path, above: tuple[Path, ...]) -> Document:
     except OSError as error:
         advice = "Give a scenario file, or the name of a bundled scenario."
         raise ScenarioError(title, [Fault(str(path), "", f"{error.strerror}.", advice)]) from error
+    except UnicodeDecodeError as error:
+        problem = f"is not text in UTF-8: byte {error.start} is {error.object[error.start]:#04x}."
+        advice = "Save it as UTF-8."
+        raise ScenarioError(title, [Fault(str(path), "", problem, advice)]) from error
     yaml = YAML(typ="rt")
     try:
         tree = yaml.load(text)

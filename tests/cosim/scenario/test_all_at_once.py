@@ -116,3 +116,10 @@ def test_federates_that_are_no_mapping_are_one_fault(tmp_path):
 @pytest.mark.parametrize("given", ["federates={1: {model: pv}}", "links.²=x", "links={2: x}"])
 def test_an_override_whose_keys_are_numbers_is_a_fault(tmp_path, given):
     assert faults(tmp_path, GOOD, given)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n", "about: Stra\u00dfe".encode("latin-1")])
+def test_a_file_that_is_no_text_in_utf_8_is_a_fault(tmp_path, data):
+    (tmp_path / "s.yaml").write_bytes(data)
+    with pytest.raises(ScenarioError, match="is not text in UTF-8: byte"):
+        load(tmp_path / "s.yaml")
