@@ -7,6 +7,7 @@ the port its ``port`` says, or that its key ends in after the last ``/``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from annotated_types import Gt
 from pydantic import Field, ValidationError
 
 from cosim.alone import AloneConfig, desk_alone
+from cosim.engines.desk import close_all
 from cosim.engines.helics_border import helics
 from cosim.federation import signals
 from cosim.freeze import freeze_message
@@ -110,10 +112,10 @@ class HelicsFederate:
         fed = h.helicsCreateCombinationFederate(self._name, self._info(h))
         handles = self._register(h, fed)
         h.helicsFederateEnterExecutingMode(fed)
+        granted_us = 0
         try:
             if problem := unpublished(h, fed, self._needed()):
                 raise FederateError(self._name, 0, problem)
-            granted_us = 0
             while granted_us < self._until_us:
                 self._receive(h, handles, granted_us)
                 due = desk.next_us()
@@ -122,11 +124,12 @@ class HelicsFederate:
                     due = desk.next_us()
                 wanted = self._until_us if due is None else min(due, self._until_us)
                 granted_us = round(h.helicsFederateRequestTime(fed, wanted / US_PER_S) * US_PER_S)
+            close_all([desk], granted_us)
         except BaseException as error:
             h.helicsFederateGlobalError(fed, 3, f"{type(error).__name__}: {error}")
+            with contextlib.suppress(FederateError):  # of its end; what came first is told
+                close_all([desk], granted_us)
             raise
-        finally:
-            desk.member.federate.close()
         h.helicsFederateDisconnect(fed)
         del fed
         h.helicsCloseLibrary()

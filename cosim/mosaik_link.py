@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cosim.children import Child, end, start
+from cosim.engines.raised import placed
 
 _REQUEST, _SUCCESS, _FAILURE = range(3)
 #: A wait is cut into slices, for signals and the watchdog to come through. [s]
@@ -209,9 +210,8 @@ def _told(content: Any) -> str:
     places = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n?(.*)', "\n".join(trace))
     if not places:
         return kind
-    file, number, function, said = places[-1]
-    line = f": {said.strip()}" if said.strip() else ""
-    return f"{kind} in {function}() at {Path(file).name}:{number}{line}"
+    file, line, function, said = places[-1]
+    return placed(kind, function, file, int(line), said)
 
 
 def _packed(kind: int, number: int, content: Any) -> bytes:

@@ -28,6 +28,7 @@ from cosim.run_options import RunOptions as RunOptions
 from cosim.scenario.build import Scenario
 from cosim.shortfall import Shortfall, shortfalls_of
 from cosim.watchdog import StallError, Watchdog, fuse_of
+from gridmodel.counted import counted
 from gridmodel.errors import FederateError, InputError, MissingExtraError, RunError
 from gridmodel.kpi import Kpi
 
@@ -199,7 +200,7 @@ class _Runner:
             reason += ", expectations were not judged"
         if shortfalls:
             code = FELL_SHORT
-            reason = f"{len(shortfalls)} expectation{'s' * (len(shortfalls) > 1)} fell short"
+            reason = f"{counted(len(shortfalls), 'expectation')} fell short"
         try:
             self._write(reason, code, kpis, shortfalls, wall_s, engine)
             self._write_profile()
@@ -217,7 +218,7 @@ class _Runner:
         """Open the record and put the federation at its first instant."""
         make = registry.load(registry.ENGINES, self._options.engine)
         run_folder.reserve(self._folder)
-        self._write("running", None, {}, [], 0.0, None)
+        self._write(run_folder.RUNNING, None, {}, [], 0.0, None)
         deploy, federation = self._scenario.config.deploy, self._scenario.federation
         homes = homes_of(federation, deploy.partitions) if deploy is not None else None
         (self._folder / GRAPH).write_text(svg(federation, homes), encoding="utf-8")
@@ -360,7 +361,7 @@ class _Runner:
             "traceback": traceback.format_exception(error),
         }
         with contextlib.suppress(OSError):  # the reason is told all the same
-            run_folder.write_last(self._folder, self._folder / "failure.json", data)
+            run_folder.write_last(self._folder, self._folder / run_folder.FAILURE_FILE, data)
 
     def _write_profile(self) -> None:
         if self._profile is not None and self._options.profile:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RUN_FILE, FAILURE_FILE = "run.json", "failure.json"
 #: Says which nodes were outside, in a run that had some.
 OUTSIDE_FILE = "outside.json"
-_RUNNING = "running"
+RUNNING = "running"
 #: In a word, how a run ended, by its exit code.
 _STATES = {0: "done", 1: "fell short", 3: "failed", 130: "interrupted"}
 _RESERVE, _RESERVE_BYTES = "reserve", 1_500_000
@@ -75,7 +75,7 @@ def about(
         "overrides": list(overrides),
         "goes_on_from": None,
         "engine": engine,
-        "status": _RUNNING,
+        "status": RUNNING,
         "exit": None,
         "process": owner(),
         "seed": scenario.config.seed,
@@ -182,10 +182,10 @@ def state(run: Mapping[str, Any]) -> str:
     code = run["exit"]
     if code is not None:
         return _STATES.get(code, f"exit {code}")
-    if run["status"] != _RUNNING:
+    if run["status"] != RUNNING:
         return "recovered"
     alive = lives(run.get("process"))
-    return "unknown" if alive is None else _RUNNING if alive else "killed"
+    return "unknown" if alive is None else RUNNING if alive else "killed"
 
 
 def environment() -> dict[str, Any]:

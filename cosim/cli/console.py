@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cosim.report.report import Row
+from gridmodel.counted import counted
 from gridmodel.errors import InputError
 
 out = Console(highlight=False)
@@ -21,8 +22,7 @@ WIDE = 110
 def complain(error: Exception) -> None:
     """Print an error: all faults of an input, each on a line of its own."""
     if isinstance(error, InputError):
-        count = len(error.faults)
-        title = f"[bold red]{escape(error.title)}[/]: {count} fault{'s' * (count != 1)}"
+        title = f"[bold red]{escape(error.title)}[/]: {counted(len(error.faults), 'fault')}"
         err.print(title, soft_wrap=True)
         for fault in error.faults:
             place = f"[cyan]{escape(fault.where)}[/]"

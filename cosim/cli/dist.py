@@ -11,11 +11,11 @@ from rich.markup import escape
 
 from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import err, out
-from cosim.cli.counted import counted
 from cosim.cli.dist_compare import UNSOLVED, compare_command
 from cosim.cli.dist_draw import draw_command
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, net_path, read_net
 from cosim.cli.dist_tables import print_flow, print_idle, print_troubles
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, InputError
 from gridmodel.ingest.formats import BY_SUFFIX, WRITABLE, Notices
 from gridmodel.ingest.write import faults_of_target, write_any

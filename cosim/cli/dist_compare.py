@@ -13,9 +13,9 @@ import typer
 
 from cosim.cli.compile_notice import tell_of_compiling
 from cosim.cli.console import err, out, print_table
-from cosim.cli.counted import counted
 from cosim.cli.dist_source import FromOption, NetArgument, NoControlsOption, read_net
 from cosim.cli.dist_tables import print_troubles
+from gridmodel.counted import counted
 from gridmodel.errors import InputError, MissingExtraError
 from gridmodel.network.element import NODES
 from gridmodel.network.network import Network

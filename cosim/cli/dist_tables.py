@@ -8,7 +8,7 @@ import numpy as np
 from rich.markup import escape
 
 from cosim.cli.console import err, out, print_table
-from cosim.cli.counted import counted
+from gridmodel.counted import counted
 from gridmodel.network.topology import topology
 from simulators.power_flow.phase_voltages import PhaseVoltages, phase_voltages
 from simulators.power_flow.result import PowerFlow, Trouble

@@ -11,6 +11,7 @@ from rich.markup import escape
 from cosim.pacer import pace_text
 from cosim.report.report import REPORT, lateness_text
 from cosim.run import DONE, FELL_SHORT, RunResult
+from gridmodel.counted import counted
 
 
 def ending(result: RunResult, read: Mapping[str, Any]) -> Iterator[str]:
@@ -27,7 +28,7 @@ def ending(result: RunResult, read: Mapping[str, Any]) -> Iterator[str]:
     if late is not None:
         yield lateness_text(late)
     if result.not_judged and expect:
-        count = f"{len(expect)} expectation{'s' * (len(expect) != 1)}"
+        count = counted(len(expect), "expectation")
         yield f"[bold yellow]not judged[/]: {count}, as {escape(result.not_judged)}"
     style = "green" if result.code == DONE else "red"
     yield f"[bold {style}]{escape(result.reason)}[/]"

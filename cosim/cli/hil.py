@@ -26,7 +26,7 @@ from cosim.cli.run import (
 )
 from cosim.hil.hil import Outcome, compared, cut_us, hil, inside, replay
 from cosim.hil.node_file import EMULATED
-from cosim.hil.session import DEADLINE_S
+from cosim.hil.session import DEADLINE_S, START_S
 from cosim.hil.statistics import percentiles
 from cosim.hil.trace import TraceComparison
 from cosim.hil.wish import wishes
@@ -104,6 +104,10 @@ def hil_command(  # noqa: PLR0913  one parameter an option
                 twin = inside(path, asked, options, sets or [], chosen, progress)
                 _stop_if_interrupted(twin, as_json, quiet)
                 progress.begin(f"{scenario}, nodes outside")
+            elsewhere = [wish for wish in asked if not wish.ours] if not still else []
+            for wish in elsewhere:
+                text = f"waiting up to {START_S:g} s for {wish.name} at {wish.how}: start it now"
+                err.print(escape(text), soft_wrap=True)
             try:
                 outcome = hil(path, asked, options, sets or [], wait_s, chosen, progress)
             except KeyboardInterrupt:

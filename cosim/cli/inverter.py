@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from cosim.cli.console import out, print_table
-from cosim.cli.counted import counted
 from cosim.cli.inverter_sets import sets_command
 from cosim.scenario.document import read
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, InputError, ScenarioError
 
 app = typer.Typer(help="Inverter settings: what they are, and what they cannot do.")

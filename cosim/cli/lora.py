@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from cosim.cli.console import out, print_table
-from cosim.cli.counted import counted
 from cosim.cli.lora_capacity import capacity_command
 from cosim.cli.lora_draw import draw_command
 from cosim.cli.lora_frames import frames_command
@@ -30,6 +29,7 @@ from cosim.cli.lora_modem import (
 )
 from cosim.cli.lora_trace import trace_command
 from cosim.cli.run import JsonOption
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, InputError
 from gridmodel.settings import near
 from gridmodel.wire.lora import SNR_FLOOR_DB, Modem

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from cosim.cli.console import out, print_table
-from cosim.cli.counted import counted
 from cosim.cli.run import JsonOption
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, FrameError, InputError, UnitError
 from gridmodel.units import seconds, unit_of
 from gridmodel.wire.frames import EVERYONE, LAYOUTS

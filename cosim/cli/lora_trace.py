@@ -11,8 +11,8 @@ import typer
 
 from cosim import run_folder
 from cosim.cli.console import out
-from cosim.cli.counted import counted
 from cosim.cli.run import JsonOption, OutOption, RunArgument
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, InputError
 from gridmodel.settings import near
 

@@ -32,7 +32,10 @@ SetOption = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Change a value of the scenario; may be repeated."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object; what is wrong goes to standard error."),
+]
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="in_process, mosaik, helics, or one of your own.")
 ]

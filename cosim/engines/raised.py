@@ -21,5 +21,16 @@ def raised(error: BaseException) -> str:
     if not frames:
         return kind
     last = frames[-1]
-    said = f": {last.line}" if last.line else ""
-    return f"{kind} in {last.name}() at {Path(last.filename).name}:{last.lineno}{said}"
+    return placed(kind, last.name, last.filename, last.lineno or 0, last.line or "")
+
+
+def placed(kind: str, function: str, file: str, line: int, said: str) -> str:
+    """Return kind and place of an exception that has no text of its own, in a line.
+
+    Examples
+    --------
+    >>> placed("AssertionError", "step", "/home/me/my_sim.py", 76, "assert p_kw > 0")
+    'AssertionError in step() at my_sim.py:76: assert p_kw > 0'
+    """
+    code = f": {said.strip()}" if said.strip() else ""
+    return f"{kind} in {function}() at {Path(file).name}:{line}{code}"

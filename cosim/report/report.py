@@ -17,6 +17,7 @@ from cosim.report.plots import SHORT_US, Mark, inline, picture, png
 from cosim.report.series import BINS
 from cosim.report.timeline import timeline
 from cosim.scenario.schema import PanelConfig, ReportConfig
+from gridmodel.counted import counted
 from gridmodel.settings import parse
 
 REPORT = "report.html"
@@ -48,7 +49,7 @@ def write_report(folder: Path) -> Path:
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         files("cosim.report").joinpath("template.html").read_text(encoding="utf-8")
     )
-    graph, failure = folder / GRAPH, folder / "failure.json"
+    graph, failure = folder / GRAPH, folder / run_folder.FAILURE_FILE
     page = template.render(
         run=run,
         folder=folder.name,
@@ -109,7 +110,7 @@ def lateness_text(late: Mapping[str, Any]) -> str:
     text = (
         f"real time x {late['factor']:g}: instants began {late['late_median_ms']:g} ms late "
         f"(median), {late['late_p99_ms']:g} ms (99 %), {late['late_max_ms']:g} ms at most; "
-        f"{late['overruns']} overrun{'s' * (late['overruns'] != 1)}"
+        f"{counted(late['overruns'], 'overrun')}"
     )
     blame = ", ".join(f"{name} {count}" for name, count in late["overruns_by_federate"].items())
     return f"{text} ({blame})" if blame else text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gridmodel.counted import counted
 from gridmodel.errors import Fault
 from gridmodel.settings import Path as KeyPath
 from gridmodel.settings import dotted
@@ -70,7 +71,7 @@ def _no_way(here: Any, above: KeyPath, step: str | int) -> str:
     if isinstance(here, list):
         if isinstance(step, int) and step < len(here):
             return ""
-        count = f"{len(here)} item{'s' * (len(here) != 1)}"
+        count = counted(len(here), "item")
         return f"there is no '{name}': '{dotted(above)}' has {count}, counted from 0."
     return f"there is no '{name}': '{dotted(above)}' is {here!r} and has no keys."
 

@@ -170,7 +170,8 @@ def _run(dss: Any, path: Path, script: _Script) -> list[Fault]:
             except dss.DSSException as error:
                 refusals.refused(line, error, script.origins)
                 if len(refusals) == _MOST_FAULTS:
-                    break
+                    problem = f"is read no further than this, after {_MOST_FAULTS} errors."
+                    return [*refusals.faults, Fault(line.where, "", problem, "Mend these first.")]
             if line.creates:
                 script.origins[line.creates] = line.where
                 if line.tags:

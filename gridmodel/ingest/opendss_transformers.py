@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from gridmodel.counted import counted
 from gridmodel.ingest.opendss_dump import Intake, Record
 from gridmodel.network.controls import Node, TapChangerControl
 from gridmodel.network.element import Connection
@@ -49,7 +50,7 @@ def _transformer(
     key = f"transformer.{name}"
     count = len(record["Buses"])
     if count not in (2, 3):
-        intake.fault(key, f"has {count} winding{'s' * (count != 1)}.", "Two and three are known.")
+        intake.fault(key, f"has {counted(count, 'winding')}.", "Two and three are known.")
         return None
     phases = int(record["Phases"])
     if phases == 2 and "delta" in [one.lower() for one in record["Conns"]]:

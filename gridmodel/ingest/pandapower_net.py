@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gridmodel.counted import counted
 from gridmodel.errors import Fault, MissingExtraError, NetworkError
 from gridmodel.ingest.assembly import Assembly
 from gridmodel.ingest.notices import Notice
@@ -315,7 +316,7 @@ class _Reader:
         for table, frame in self.net.items():
             unread = not table.startswith(("_", "res_")) and table not in _READ
             if unread and hasattr(frame, "columns") and len(frame):
-                rows = f"{len(frame)} row{'s' * (len(frame) != 1)}"
+                rows = counted(len(frame), "row")
                 self.into.note(table, f"{rows} left out: nothing of ours is like it")
         profiles = self.net.get("profiles")
         if isinstance(profiles, dict) and profiles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.counted import counted
 from simulators.power_flow.compiled import Compiled
 from simulators.power_flow.result import Trouble
 
@@ -84,7 +85,7 @@ def _course(residuals_pu: tuple[float, ...]) -> str:
     if not residuals_pu:
         return ""
     first, last, count = residuals_pu[0], residuals_pu[-1], len(residuals_pu)
-    after = f": after {count} iteration{'s' * (count > 1)} they still change by {last:.2g} pu"
+    after = f": after {counted(count, 'iteration')} they still change by {last:.2g} pu"
     if last < _CLOSER * first:
         return f"{after}, less and less but too slowly"
     return f"{after} and run away" if last > 10.0 * first else f"{after} and come no closer"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cosim.cli import main
-from cosim.cli.counted import counted
 from cosim.cli.dist_source import net_path
+from gridmodel.counted import counted
 from gridmodel.errors import NetworkError
 from tests.conftest import ROOT, STREET
 

@@ -9,24 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmodel.wire.duty_cycle import EU868, HOUR_US, DutyLedger, sub_band
-
-
-def _worst_hour_us(sent):
-    """Return the most airtime in any hour, by looking at every one that could be it.
-
-    Airtime within a sliding window changes its slope only where an edge of the window
-    meets an edge of a packet; so the greatest value is found at such a place.
-    """
-    edges = [edge for start, airtime in sent for edge in (start, start + airtime)]
-    begins = {edge for e in edges for edge in (e, e - HOUR_US)}
-    return max(
-        sum(
-            max(min(start + airtime, begin + HOUR_US) - max(start, begin), 0)
-            for start, airtime in sent
-        )
-        for begin in begins
-    )
-
+from tests.worst_hour import worst_hour_us
 
 duties = st.sampled_from([band.duty_pu for band in EU868] + [1e-5, 0.0123])
 #: Packets as parts of the budget, and pauses as parts of an hour.
@@ -58,7 +41,7 @@ def _obedient(duty_pu, wanted, patient):
 @given(duty_pu=duties, wanted=packets, patient=st.booleans())
 def test_a_sender_that_obeys_never_exceeds_its_budget_in_any_hour(duty_pu, wanted, patient):
     ledger, sent, _ = _obedient(duty_pu, wanted, patient)
-    assert _worst_hour_us(sent) <= ledger.budget_us
+    assert worst_hour_us(sent) <= ledger.budget_us
 
 
 @given(duty_pu=duties, wanted=packets, part=st.floats(1e-3, 1.0), pause=st.floats(0.0, 1.1))
@@ -77,7 +60,7 @@ def test_the_earliest_instant_is_allowed_and_the_one_before_it_is_not(duty_pu, w
 def test_a_refused_packet_would_have_broken_the_law(duty_pu, wanted, part):
     ledger, sent, now = _obedient(duty_pu, wanted, patient=True)
     airtime = max(int(part * ledger.budget_us), 1)
-    would_break = _worst_hour_us([*sent, (now, airtime)]) > ledger.budget_us
+    would_break = worst_hour_us([*sent, (now, airtime)]) > ledger.budget_us
     assert ledger.allows(now, airtime) != would_break
 
 

@@ -13,6 +13,7 @@ from gridmodel.ports import Radio, ReceivedFrame
 from gridmodel.wire.duty_cycle import HOUR_US, sub_band
 from gridmodel.wire.lora import Modem
 from hardware_bridges.radio.simulated import SimulatedRadio
+from tests.worst_hour import worst_hour_us
 
 S = 1_000_000
 SLOW = Modem(spreading_factor=12)  # 1 % of an hour is spent after a few frames
@@ -22,19 +23,6 @@ def radio(modem: Modem | None = None) -> tuple[SimulatedRadio, Terminal]:
     """Return a radio and its terminal."""
     terminal = Terminal("house_01")
     return SimulatedRadio(terminal, modem or Modem()), terminal
-
-
-def worst_hour_us(sent: list[tuple[int, int]]) -> int:
-    """Return the most airtime in any hour: it begins or ends where a frame does."""
-    edges = [edge for start, airtime in sent for edge in (start, start + airtime)]
-    begins = {edge for e in edges for edge in (e, e - HOUR_US)}
-    return max(
-        (
-            sum(max(min(s + a, begin + HOUR_US) - max(s, begin), 0) for s, a in sent)
-            for begin in begins
-        ),
-        default=0,
-    )
 
 
 @given(size=st.integers(0, 255), sf=st.integers(5, 12))

@@ -180,3 +180,10 @@ def test_tabs_line_ends_and_form_feeds_are_text_and_escapes_are_not():
 def test_a_conductor_that_is_no_number_is_a_fault(tmp_path):
     told = typo(tmp_path, "bus1=b bus2=c", "bus1=b.b_1 bus2=c")
     assert any("'b_1' of bus 'b'" in fault and "bus.1.2.3" in fault for fault in told), told
+
+
+def test_a_script_with_more_errors_than_are_told_says_where_reading_ended(tmp_path):
+    lines = "\n".join(f"new line.l{k} bsu1=a bus2=b linecode=cable length=1" for k in range(33))
+    told = faults(tmp_path, GOOD + lines)
+    assert len(told) == 21
+    assert "read no further than this, after 20 errors" in told[-1]

@@ -12,21 +12,9 @@ from simulators.radio.channel import RadiosConfig
 from tests.simulators.bench import S, kpi
 from tests.simulators.radio.air import Air
 from tests.simulators.radio.packets import SF7_20_BYTES_US, TRIANGLE, A, B
+from tests.worst_hour import worst_hour_us
 
 # duty cycle
-
-
-def worst_hour_us(sent: list[tuple[int, int]]) -> int:
-    """Return the most airtime in any hour: it begins or ends where a packet does."""
-    edges = [edge for start, airtime in sent for edge in (start, start + airtime)]
-    begins = {edge for e in edges for edge in (e, e - HOUR_US)}
-    return max(
-        sum(
-            max(min(start + airtime, begin + HOUR_US) - max(start, begin), 0)
-            for start, airtime in sent
-        )
-        for begin in begins
-    )
 
 
 @settings(max_examples=30)
